@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * placectl advise: the table behind an answer, as a table or as JSON. Asks through the public
+ * library, so whatever it shows any program can have.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <libsmartcols.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "place.h"
+
+/* A host has two hugepage sizes on x86 and at most four elsewhere. */
+#define POOL_SIZES_MAX 4
+
+struct view {
+	bool as_json;
+	size_t n_sizes;
+	uint64_t page_bytes[POOL_SIZES_MAX];
+	struct libscols_table *table;
+};
+
+static int usage(FILE *file, int exit_status)
+{
+	fprintf(file, "Usage: placectl advise CPUS[:MIB] [--json] [--root DIR]\n"
+		      "Shows where a guest of that size would go, and why. Books nothing.\n"
+		      "\n"
+		      "  --json      all figures in bytes and thousandths of a CPU\n"
+		      "  --root DIR  read a recorded host\n"
+		      "  --help      print this, and exit\n");
+	return exit_status;
+}
+
+static void collect_sizes(const struct place_reply *reply, struct view *view)
+{
+	struct place_pool_row pool = { .size = sizeof(pool) };
+
+	for (size_t i = 0; i < place_reply_row_count(reply); i++)
+		for (size_t j = 0; place_reply_pool(reply, i, j, &pool) == 0; j++) {
+			size_t k = 0;
+
+			while (k < view->n_sizes && view->page_bytes[k] != pool.page_bytes)
+				k++;
+			if (k == view->n_sizes && k < POOL_SIZES_MAX)
+				view->page_bytes[view->n_sizes++] = pool.page_bytes;
+		}
+}
+
+static void add_column(struct view *view, const char *heading, const char *key, int json_type)
+{
+	const bool is_number = json_type == SCOLS_JSON_NUMBER;
+	struct libscols_column *column =
+		scols_table_new_column(view->table, view->as_json ? key : heading, 0,
+				       is_number ? SCOLS_FL_RIGHT : 0);
+
+	if (column)
+		scols_column_set_json_type(column, json_type);
+}
+
+static void add_pool_columns(struct view *view)
+{
+	for (size_t i = 0; i < view->n_sizes; i++) {
+		const uint64_t kib = view->page_bytes[i] >> 10;
+		char heading[32], key[48];
+
+		if (kib % 1048576 == 0)
+			snprintf(heading, sizeof(heading), "%" PRIu64 "G-PAGES", kib >> 20);
+		else if (kib % 1024 == 0)
+			snprintf(heading, sizeof(heading), "%" PRIu64 "M-PAGES", kib >> 10);
+		else
+			snprintf(heading, sizeof(heading), "%" PRIu64 "K-PAGES", kib);
+		snprintf(key, sizeof(key), "pool_%" PRIu64 "kib_free_pages", kib);
+		add_column(view, heading, key, SCOLS_JSON_NUMBER);
+		if (!view->as_json)
+			continue;
+		snprintf(key, sizeof(key), "pool_%" PRIu64 "kib_total_pages", kib);
+		add_column(view, "", key, SCOLS_JSON_NUMBER);
+	}
+}
+
+static void add_columns(struct view *view)
+{
+	add_column(view, "NODE", "node", SCOLS_JSON_NUMBER);
+	add_column(view, "", "chosen", SCOLS_JSON_BOOLEAN);
+	add_column(view, "TOTAL", "total_bytes", SCOLS_JSON_NUMBER);
+	add_column(view, "FREE", "free_bytes", SCOLS_JSON_NUMBER);
+	add_column(view, "RECLAIM", "reclaimable_bytes", SCOLS_JSON_NUMBER);
+	add_column(view, "RESERVE", "reserve_bytes", SCOLS_JSON_NUMBER);
+	add_column(view, "PROMISED", "promised_bytes", SCOLS_JSON_NUMBER);
+	add_column(view, "USABLE", "usable_bytes", SCOLS_JSON_NUMBER);
+	add_column(view, "CPUS", "cpus", SCOLS_JSON_NUMBER);
+	if (view->as_json) {
+		add_column(view, "", "cores", SCOLS_JSON_NUMBER);
+		add_column(view, "", "capacity_millicpu", SCOLS_JSON_NUMBER);
+	}
+	add_column(view, "COMMITTED", "committed_millicpu", SCOLS_JSON_NUMBER);
+	add_pool_columns(view);
+	if (view->as_json)
+		add_column(view, "", "reason", SCOLS_JSON_STRING);
+	add_column(view, "WHY", "reason_text", SCOLS_JSON_STRING);
+}
+
+struct cells {
+	const struct view *view;
+	struct libscols_line *line;
+	size_t column;
+};
+
+static void put(struct cells *cells, const char *text)
+{
+	(void)scols_line_set_data(cells->line, cells->column++, text);
+}
+
+static void put_number(struct cells *cells, uint64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	put(cells, text);
+}
+
+/* 1536M, 59.4G: four digits tell two nodes apart. */
+static void put_bytes(struct cells *cells, bool is_known, uint64_t bytes)
+{
+	char text[32];
+
+	if (cells->view->as_json && is_known)
+		snprintf(text, sizeof(text), "%" PRIu64, bytes);
+	else if (!is_known)
+		snprintf(text, sizeof(text), "%s", cells->view->as_json ? "null" : "-");
+	else if (bytes >> 20 < 10000)
+		snprintf(text, sizeof(text), "%" PRIu64 "M", bytes >> 20);
+	else
+		snprintf(text, sizeof(text), "%" PRIu64 ".%" PRIu64 "G", bytes >> 30,
+			 (bytes >> 20) % 1024 * 10 / 1024);
+	put(cells, text);
+}
+
+static void put_pools(struct cells *cells, const struct place_reply *reply, size_t i)
+{
+	const struct view *view = cells->view;
+
+	for (size_t k = 0; k < view->n_sizes; k++) {
+		struct place_pool_row pool = { .size = sizeof(pool) };
+		bool is_there = false;
+		char text[48];
+
+		for (size_t j = 0; !is_there && place_reply_pool(reply, i, j, &pool) == 0; j++)
+			is_there = pool.page_bytes == view->page_bytes[k];
+		if (view->as_json) {
+			put_number(cells, is_there ? pool.free_pages : 0);
+			put_number(cells, is_there ? pool.total_pages : 0);
+			continue;
+		}
+		snprintf(text, sizeof(text), "%" PRIu64 "/%" PRIu64,
+			 is_there ? pool.free_pages : 0, is_there ? pool.total_pages : 0);
+		put(cells, text);
+	}
+}
+
+static void put_committed(struct cells *cells, const struct place_row *row)
+{
+	char text[32];
+
+	if (cells->view->as_json) {
+		put_number(cells, row->n_cores);
+		put_number(cells, row->capacity_millicpu);
+		put_number(cells, row->committed_millicpu);
+		return;
+	}
+	snprintf(text, sizeof(text), "%" PRIu64 ".%" PRIu64, row->committed_millicpu / 1000,
+		 row->committed_millicpu % 1000 / 100);
+	put(cells, text);
+}
+
+static void add_line(const struct view *view, const struct place_reply *reply, size_t i,
+		     const struct place_row *row)
+{
+	struct cells cells = { .view = view, .line = scols_table_new_line(view->table, NULL) };
+	const bool is_known = row->flags & PLACE_ROW_MEMORY_KNOWN;
+	const bool is_chosen = row->flags & PLACE_ROW_CHOSEN;
+
+	if (!cells.line)
+		return;
+	put_number(&cells, row->id);
+	put(&cells, view->as_json ? (is_chosen ? "true" : "false") : (is_chosen ? "*" : ""));
+	put_bytes(&cells, is_known, row->total_bytes);
+	put_bytes(&cells, is_known, row->free_bytes);
+	put_bytes(&cells, is_known, row->reclaimable_bytes);
+	put_bytes(&cells, is_known, row->reserve_bytes);
+	put_bytes(&cells, is_known, row->promised_bytes);
+	put_bytes(&cells, is_known, row->usable_bytes);
+	put_number(&cells, row->n_cpus);
+	put_committed(&cells, row);
+	put_pools(&cells, reply, i);
+	if (view->as_json)
+		put(&cells, row->reason);
+	put(&cells, row->reason_text);
+}
+
+/* libsmartcols prints {"nodes": [...]}: the answer itself goes in behind the first brace. */
+static int print_json(struct view *view, const struct place_reply *reply)
+{
+	char *text;
+
+	scols_table_enable_json(view->table, 1);
+	scols_table_set_name(view->table, "nodes");
+	if (scols_print_table_to_string(view->table, &text) < 0)
+		return EXIT_FAILURE;
+	printf("{\n   \"advice\": \"%s\",\n   \"verdict\": \"%s\",\n   \"sentence\": \"%s\",%s",
+	       place_reply_nodes(reply), place_reply_verdict(reply), place_reply_sentence(reply),
+	       strchr(text, '{') + 1);
+	free(text);
+	return EXIT_SUCCESS;
+}
+
+static int print_reply(struct view *view, const struct place_reply *reply)
+{
+	struct place_row row = { .size = sizeof(row) };
+	int exit_status = EXIT_SUCCESS;
+
+	view->table = scols_new_table();
+	if (!view->table)
+		return EXIT_FAILURE;
+	collect_sizes(reply, view);
+	add_columns(view);
+	for (size_t i = 0; place_reply_row(reply, i, &row) == 0; i++)
+		add_line(view, reply, i, &row);
+	if (view->as_json) {
+		exit_status = print_json(view, reply);
+	} else {
+		scols_print_table(view->table);
+		printf("\nAdvice: %s (%s)\n", place_reply_nodes(reply),
+		       place_reply_sentence(reply));
+	}
+	scols_unref_table(view->table);
+	return exit_status;
+}
+
+static int fail(const char *what, int r)
+{
+	fprintf(stderr, "placectl: %s: %s\n", what, strerror(-r));
+	return EXIT_FAILURE;
+}
+
+static int advise(struct view *view, const char *root, const struct place_question *question)
+{
+	struct place_reply *reply = NULL;
+	struct place *place;
+	int r, exit_status;
+
+	r = place_open(root, &place);
+	if (r < 0)
+		return fail(root ? root : "/", r);
+	r = place_read(place);
+	if (r == 0)
+		r = place_ask(place, question, &reply);
+	for (size_t i = 0; i < place_note_count(place); i++)
+		fprintf(stderr, "placectl: %s\n", place_note(place, i));
+	exit_status = r < 0 ? fail("advise", r) : print_reply(view, reply);
+	place_reply_free(reply);
+	place_close(place);
+	return exit_status;
+}
+
+int ctl_advise(int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "root", required_argument, NULL, 'r' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	struct place_question question = { .size = sizeof(question) };
+	struct view view = { 0 };
+	const char *root = NULL;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		if (option == 'j')
+			view.as_json = true;
+		else if (option == 'r')
+			root = optarg;
+		else
+			return option == 'h' ? usage(stdout, EXIT_SUCCESS) :
+					       usage(stderr, EXIT_FAILURE);
+	}
+	if (argc - optind != 1)
+		return usage(stderr, EXIT_FAILURE);
+	if (place_question_parse(argv[optind], &question) < 0) {
+		fprintf(stderr, "placectl: not of the form CPUS[:MIB]: %s\n", argv[optind]);
+		return EXIT_FAILURE;
+	}
+	return advise(&view, root, &question);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* placectl: looks at what placed looks at, and changes nothing. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "place.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *purpose;
+} commands[] = {
+	{ "advise", ctl_advise, "CPUS[:MIB]  where a guest of that size would go, and why" },
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static int usage(FILE *file, int exit_status)
+{
+	fprintf(file, "Usage: placectl COMMAND [ARGUMENT ...]\n\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(file, "  %s %s\n", commands[i].name, commands[i].purpose);
+	fprintf(file, "\nplacectl COMMAND --help says more; --version prints the version.\n");
+	return exit_status;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return usage(stderr, EXIT_FAILURE);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return usage(stdout, EXIT_SUCCESS);
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("placectl %s\n", place_version());
+		return EXIT_SUCCESS;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "placectl: unknown command: %s\n", argv[1]);
+	return usage(stderr, EXIT_FAILURE);
+}

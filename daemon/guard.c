@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A child that works, a parent that waits so long and no longer. */
+#include "guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/cleanup.h"
+
+#define NS_PER_MS INT64_C(1000000)
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / NS_PER_MS;
+}
+
+/* The caller's stdout is closed here: whoever reads it waits for its last holder. */
+static _Noreturn void run_child(int (*work)(void *data, FILE *out), void *data, int fd)
+{
+	FILE *out = fdopen(fd, "w");
+	int r;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(STDOUT_FILENO);
+	if (!out)
+		_exit(ENOMEM);
+	r = work(data, out);
+	if (fclose(out) != 0 && r == 0)
+		r = -EIO;
+	_exit(-r & 0xff);
+}
+
+static int append(struct place_text *text, const char *bytes, size_t size)
+{
+	char *data = realloc(text->data, text->size + size + 1);
+
+	if (!data)
+		return -ENOMEM;
+	for (size_t i = 0; i < size; i++)
+		data[text->size + i] = bytes[i];
+	text->data = data;
+	text->size += size;
+	text->room = text->size + 1;
+	data[text->size] = '\0';
+	return 0;
+}
+
+/* Until the child closes its end. */
+static int collect(int fd, int64_t end_ms, struct place_text *text)
+{
+	char bytes[4096];
+
+	for (;;) {
+		struct pollfd event = { .fd = fd, .events = POLLIN };
+		const int64_t left_ms = end_ms - now_ms();
+		ssize_t n;
+		int r;
+
+		if (left_ms <= 0)
+			return -ETIMEDOUT;
+		r = poll(&event, 1, (int)left_ms);
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r <= 0)
+			continue;
+		n = read(fd, bytes, sizeof(bytes));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		r = append(text, bytes, (size_t)n);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* It has closed its pipe, so its end is near; but it may still be stopped or stuck. */
+static int reap(pid_t pid, int64_t end_ms)
+{
+	const struct timespec pause = { .tv_nsec = NS_PER_MS / 4 };
+	int status;
+
+	for (;;) {
+		const pid_t done = waitpid(pid, &status, WNOHANG);
+
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		if (done == pid && WIFEXITED(status))
+			return -WEXITSTATUS(status);
+		if (done == pid)
+			return -EIO;
+		if (now_ms() >= end_ms)
+			return -ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+}
+
+int guard_run(int (*work)(void *data, FILE *out), void *data, unsigned deadline_ms,
+	      struct place_text *ret_text)
+{
+	const int64_t end_ms = now_ms() + deadline_ms;
+	_cleanup_close_ int read_fd = -1;
+	_cleanup_text_ struct place_text text = { 0 };
+	int fds[2], r;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	read_fd = fds[0];
+	pid = fork();
+	if (pid == 0)
+		run_child(work, data, fds[1]);
+	r = pid < 0 ? -errno : 0;
+	close(fds[1]);
+	if (r < 0)
+		return r;
+	r = append(&text, "", 0);
+	if (r == 0)
+		r = collect(read_fd, end_ms, &text);
+	if (r == 0)
+		r = reap(pid, end_ms);
+	if (r < 0) {
+		kill(pid, SIGKILL);
+		return r;
+	}
+	*ret_text = text;
+	text = (struct place_text){ 0 };
+	return 0;
+}
+
+static void leave(int signal_number)
+{
+	(void)signal_number;
+	_exit(EXIT_SUCCESS);
+}
+
+void guard_limit_rest(unsigned limit_ms)
+{
+	const struct itimerval timer = {
+		.it_value = { .tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000 },
+	};
+	const struct sigaction action = { .sa_handler = leave };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The answer that libvirt waits for. A child reads and decides under a deadline; should it not
+ * come back, the parent answers from the node files alone, which no other process can hold up.
+ * Telling comes after the answer is out, and may not hold anybody up either.
+ */
+#include "oneshot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "ask/inquiry.h"
+#include "decide/reason.h"
+#include "guard.h"
+#include "host/cleanup.h"
+#include "host/text.h"
+#include "numad_log.h"
+#include "observe/cores.h"
+#include "observe/ledger.h"
+#include "observe/load.h"
+#include "state_dir.h"
+
+/* Together below the second that the design allows; numad takes two. */
+#define DEADLINE_MS 700
+#define LOCK_WAIT_MS 400
+#define TELL_LIMIT_MS 100
+
+/* The window of CPU load: kept times are replaced when they are older. */
+#define LOAD_WINDOW_NS UINT64_C(60000000000)
+
+struct work {
+	const struct options *options;
+	struct place_policy policy;
+	struct place_request request;
+};
+
+static void put_note(FILE *out, const char *note)
+{
+	fprintf(out, "note %s\n", note);
+}
+
+static void put_answer(FILE *out, const struct place_advice *advice, bool is_booked)
+{
+	_cleanup_free_ char *nodes = malloc(PLACE_SET_TEXT_MAX);
+
+	if (!nodes || place_set_format(&advice->nodes, nodes, PLACE_SET_TEXT_MAX) < 0)
+		return;
+	fprintf(out, "nodes %s\nverdict %s\nbooked %s\n", nodes,
+		place_verdict_word(advice->verdict), is_booked ? "yes" : "no");
+	if (advice->verdict == PLACE_VERDICT_NO_ROOM ||
+	    advice->verdict == PLACE_VERDICT_BLIND)
+		put_note(out, place_verdict_text(advice->verdict));
+}
+
+static void keep_text(const struct state_dir *state, const char *path, struct place_text *text)
+{
+	(void)state_dir_replace(state, strrchr(path, '/') + 1, text->data, text->size);
+}
+
+/* What spares the next question some reading. Failing to keep it harms nothing. */
+static void keep_readings(const struct state_dir *state, struct place_host *host)
+{
+	_cleanup_text_ struct place_text text = { 0 };
+	const uint64_t kept_ns = host->loads.taken_ns, now_ns = host->sample.taken_ns;
+	char cores[PLACE_TEXT_MAX / 64];
+	int n;
+
+	if (host->topology.boot_id[0] == '\0')
+		return;
+	if ((!host->loads.list || now_ns > kept_ns + LOAD_WINDOW_NS) &&
+	    place_loads_format(&host->sample, host->topology.boot_id, &text) == 0)
+		keep_text(state, PLACE_LOAD_PATH, &text);
+	if (!host->cores_are_new)
+		return;
+	n = place_cores_format(&host->topology, cores, sizeof(cores));
+	if (n > 0)
+		(void)state_dir_replace(state, strrchr(PLACE_CORES_PATH, '/') + 1, cores,
+					(size_t)n);
+}
+
+static bool keep_ledger(const struct state_dir *state, struct place_host *host,
+			const struct place_ledger *ledger)
+{
+	_cleanup_text_ struct place_text text = { 0 };
+	int r;
+
+	r = place_ledger_format(ledger, host->topology.boot_id, &text);
+	if (r == 0)
+		r = state_dir_replace(state, strrchr(PLACE_LEDGER_PATH, '/') + 1, text.data,
+				      text.size);
+	if (r < 0)
+		place_host_note(host, "the answer is not booked: %s", strerror(-r));
+	return r == 0;
+}
+
+/*
+ * Only root's answers are booked, and only on the live host. The sample is taken before the
+ * lock: a promise that it does not see taken up counts in full, so an old sample only errs on
+ * the safe side, and nobody waits while /proc is read.
+ */
+static bool may_book(const struct place_host *host)
+{
+	return host->root.is_live && geteuid() == 0;
+}
+
+static void open_state(struct place_host *host, struct state_dir *state)
+{
+	int r;
+
+	if (!may_book(host))
+		return;
+	r = state_dir_open(LOCK_WAIT_MS, state);
+	if (r < 0)
+		place_host_note(host, STATE_DIR ": %s: the answer is not booked", strerror(-r));
+}
+
+static int answer_from(struct place_host *host, const struct work *work, FILE *out)
+{
+	struct state_dir state = { .fd = -1, .lock_fd = -1 };
+	struct place_inquiry inquiry = { 0 };
+	struct place_ledger ledger = { 0 };
+	bool is_booked = false;
+	int r;
+
+	open_state(host, &state);
+	r = place_ledger_load(host, &ledger);
+	if (r == 0)
+		r = place_inquiry_run(host, &ledger, &work->policy, &work->request,
+				      state.fd >= 0, &inquiry);
+	if (r == 0 && state.fd >= 0)
+		is_booked = keep_ledger(&state, host, &ledger);
+	if (r == -ENOSPC) {
+		place_host_note(host, "the ledger is full: the answer is not booked");
+		r = 0;
+	}
+	if (r == 0 && state.fd >= 0)
+		keep_readings(&state, host);
+	state_dir_close(&state);
+	if (r == 0)
+		put_answer(out, &inquiry.advice, is_booked);
+	place_inquiry_done(&inquiry);
+	place_ledger_done(&ledger);
+	return r;
+}
+
+static int work_fully(void *data, FILE *out)
+{
+	const struct work *work = data;
+	struct place_host host;
+	int r;
+
+	r = place_host_init(work->options->root, &host);
+	if (r < 0)
+		return r;
+	r = place_host_read_topology(&host, false);
+	if (r == 0)
+		r = place_host_take_sample(&host, false);
+	if (r == 0)
+		r = answer_from(&host, work, out);
+	for (size_t i = 0; i < host.n_notes; i++)
+		put_note(out, host.notes[i]);
+	place_host_done(&host);
+	return r;
+}
+
+/* No guests, no cores, no ledger, no lock: files of the node folders only. */
+static int work_blindly(const struct work *work, FILE *out)
+{
+	struct place_inquiry inquiry = { 0 };
+	struct place_ledger ledger = { 0 };
+	struct place_host host;
+	int r;
+
+	r = place_host_init(work->options->root, &host);
+	if (r < 0)
+		return r;
+	r = place_host_read_topology(&host, true);
+	if (r == 0)
+		r = place_host_take_sample(&host, true);
+	if (r == 0)
+		r = place_inquiry_run(&host, &ledger, &work->policy, &work->request, false,
+				      &inquiry);
+	if (r == 0)
+		put_answer(out, &inquiry.advice, false);
+	place_inquiry_done(&inquiry);
+	place_host_done(&host);
+	return r;
+}
+
+static int answer_after_trouble(const struct work *work, int trouble, struct place_text *text)
+{
+	FILE *out;
+	int r;
+
+	place_text_done(text);
+	out = open_memstream(&text->data, &text->size);
+	if (!out)
+		return -ENOMEM;
+	r = work_blindly(work, out);
+	fprintf(out, "note answered from the node files alone: %s\n", strerror(-trouble));
+	return fclose(out) != 0 ? -ENOMEM : r;
+}
+
+static unsigned long long memory_mib(const struct place_request *request)
+{
+	return request->memory_bytes >> 20;
+}
+
+static void tell_numad_log(const struct work *work, const char *nodes)
+{
+	const struct options *options = work->options;
+	struct numad_log log;
+
+	numad_log_open(options->log_level, &log);
+	if (options->have_reserved_cpus) {
+		_cleanup_free_ char *cpus = malloc(PLACE_SET_TEXT_MAX);
+
+		if (cpus && place_set_format(&options->reserved_cpus, cpus,
+					     PLACE_SET_TEXT_MAX) >= 0)
+			numad_log_line(&log, LOG_NOTICE, "Reserving %u CPUs (%s) for non-numad use",
+				       place_set_count(&options->reserved_cpus), cpus);
+	}
+	numad_log_line(&log, LOG_NOTICE,
+		       "Getting NUMA pre-placement advice for %u CPUs and %llu MBs",
+		       work->request.vcpus_centi, memory_mib(&work->request));
+	numad_log_line(&log, LOG_NOTICE, "Advising pid -1 (unknown) move from nodes (%s) to nodes (%s)",
+		       nodes, nodes);
+	numad_log_close(&log);
+}
+
+static void tell_syslog(const struct work *work, const char *nodes, const char *verdict,
+			const char *booked)
+{
+	syslog(LOG_INFO, "advice vcpus=%u.%02u memory_mib=%llu nodes=%s reason=%s booked=%s",
+	       work->request.vcpus_centi / 100, work->request.vcpus_centi % 100,
+	       memory_mib(&work->request), nodes, verdict, booked);
+}
+
+/* Warnings go to the log, and to stderr, where whoever asked by hand sees them. */
+static void tell_notes(const struct work *work, const char *text)
+{
+	const char *program = work->options->program;
+
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		if (strncmp(line, "note ", 5) != 0)
+			continue;
+		line += 5;
+		fprintf(stderr, "%s: %.*s\n", program, (int)strcspn(line, "\n"), line);
+		syslog(LOG_WARNING, "%.*s", (int)strcspn(line, "\n"), line);
+	}
+}
+
+static int print_and_tell(const struct work *work, const char *text)
+{
+	_cleanup_free_ char *nodes = malloc(PLACE_SET_TEXT_MAX);
+	char verdict[32] = "unknown", booked[8] = "no";
+
+	if (!nodes || place_text_find_word(text, "nodes ", nodes, PLACE_SET_TEXT_MAX) < 0) {
+		fprintf(stderr, "%s: no answer could be found\n", work->options->program);
+		return EXIT_FAILURE;
+	}
+	if (printf("%s\n", nodes) < 0 || fflush(stdout) != 0)
+		return EXIT_FAILURE;
+	(void)place_text_find_word(text, "verdict ", verdict, sizeof(verdict));
+	(void)place_text_find_word(text, "booked ", booked, sizeof(booked));
+	guard_limit_rest(TELL_LIMIT_MS);
+	openlog("placed", LOG_PID, LOG_DAEMON);
+	if (!work->options->root) {
+		tell_syslog(work, nodes, verdict, booked);
+		if (work->options->is_called_numad)
+			tell_numad_log(work, nodes);
+	}
+	tell_notes(work, text);
+	return EXIT_SUCCESS;
+}
+
+int oneshot_run(const struct options *options)
+{
+	_cleanup_text_ struct place_text text = { 0 };
+	struct work work = { .options = options };
+	int r;
+
+	place_policy_default(&work.policy);
+	work.policy.count_reclaimable = options->count_reclaimable;
+	work.policy.smt_percent = options->smt_percent;
+	work.policy.reserved_cpus = options->reserved_cpus;
+	work.request = options->request;
+	r = guard_run(work_fully, &work, DEADLINE_MS, &text);
+	if (r < 0)
+		r = answer_after_trouble(&work, r, &text);
+	if (r < 0) {
+		fprintf(stderr, "%s: %s: %s\n", options->program,
+			options->root ? options->root : "/", strerror(-r));
+		return EXIT_FAILURE;
+	}
+	return print_and_tell(&work, text.data);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * /run/placed, written by root only: the promise ledger, the CPU times of guests, the cores.
+ * One lock covers all of it; files are replaced whole, so that a crash leaves the old or the
+ * new one and readers need no lock.
+ */
+#pragma once
+
+#include "host/root.h"
+
+#define STATE_DIR "/run/placed"
+
+struct state_dir {
+	int fd;
+	int lock_fd;
+};
+
+/*
+ * Opens the folder, makes it where it is missing, and takes the lock.
+ *
+ * Returns: 0 or -errno; *ret_state is untouched on failure.
+ * Errors: -EACCES, -EROFS, ... it cannot be written here; -EPERM it belongs to somebody else,
+ * or others may write into it; -ETIMEDOUT the lock is held for longer than wait_ms.
+ * Ownership: release with state_dir_close().
+ */
+int state_dir_open(unsigned wait_ms, struct state_dir *ret_state);
+void state_dir_close(struct state_dir *state);
+
+/* Replaces a file of it. Returns: 0 or -errno; the old file stands on failure. */
+int state_dir_replace(const struct state_dir *state, const char *name, const char *text,
+		      size_t size);

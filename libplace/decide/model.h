@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the host looks like to a decision: per node what is there, what is spoken for, what is
+ * left. A pure function of topology, sample, promises and policy.
+ */
+#pragma once
+
+#include "flow.h"
+
+/*
+ * Fills one entry of `nodes` per node of the topology.
+ *
+ * A node's usable memory is free + reclaimable (where the policy counts it) - reserve -
+ * promised. Promised is what running guests have not touched yet, and promises that no guest
+ * has taken up (pid 0; settle them first). What may come from several nodes is charged to them
+ * in proportion to what they have left after all that can only come from one; interleaved
+ * memory evenly. The order of guests and promises does not matter.
+ *
+ * Guests on hugepages are charged to the pools. A promise is charged to plain memory, to the
+ * pools, or, where the policy cannot tell, to both: too much for a while, never too little.
+ *
+ * Returns: 0 or -errno; *ret_model is untouched on failure.
+ * Errors: -EINVAL the sample is not of this topology, or there are more nodes than a set holds.
+ * Ownership: *ret_model points into `nodes` and into the topology's distances.
+ */
+int place_model_build(const struct place_topology *topology, const struct place_sample *sample,
+		      const struct place_promise *promises, size_t n_promises,
+		      const struct place_policy *policy, struct place_node_model *nodes,
+		      struct place_model *ret_model);

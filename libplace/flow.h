@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The structs that flow through the rooms, in the order in which they do:
+ *
+ *   host/ -> place_topology, place_sample -> place_model -> place_advice
+ *
+ * Each is filled by one room and read-only for the next. Rooms that only decide include this
+ * file and host/nodeset.h, nothing else. Unknown is never zero: a fact that could not be read
+ * has its bit clear in `known`, and its value means nothing.
+ *
+ * Units are in the names. CPU is counted in millicpu: 1000 is one CPU that is always busy.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/nodeset.h"
+
+/* ---- what the machine is: observe/topology ---------------------------------------------- */
+
+/* SLIT values (ACPI 6.5, 5.2.17): 10 is local, 255 is unreachable. */
+#define PLACE_DISTANCE_LOCAL 10
+#define PLACE_DISTANCE_REMOTE 20 /* what the kernel assumes without a table (REMOTE_DISTANCE) */
+#define PLACE_DISTANCE_UNREACHABLE 255
+
+struct place_node {
+	unsigned id;
+	struct place_set cpus; /* online CPUs of the node, whoever may use them */
+	unsigned n_cpus;
+	unsigned n_cores; /* SMT siblings count once; equals n_cpus where that is unknown */
+};
+
+struct place_topology {
+	size_t n_nodes;
+	struct place_node *nodes; /* online nodes, ascending id */
+	uint8_t *distance;        /* n_nodes x n_nodes, by index: distance[from * n_nodes + to] */
+	bool have_distance;       /* else distance holds 10 and 20 */
+	bool have_cores;
+	bool is_flat;             /* no node files: one node 0, memory from /proc/meminfo */
+	struct place_set node_ids;
+	struct place_set cpus_online;
+	struct place_set cpus_isolated; /* isolcpus=: the scheduler puts nothing there by itself */
+	char boot_id[37]; /* "" where unknown */
+};
+
+/* ---- one instant of it: observe/sample --------------------------------------------------- */
+
+enum place_node_fact {
+	PLACE_NODE_TOTAL = 1 << 0,
+	PLACE_NODE_FREE = 1 << 1,
+	PLACE_NODE_RECLAIMABLE = 1 << 2,
+	PLACE_NODE_RESERVE = 1 << 3,
+	PLACE_NODE_POOLS = 1 << 4,
+};
+
+#define PLACE_POOLS_MAX 4 /* hugepage sizes per node: x86 has 2, arm64 4 */
+
+struct place_pool {
+	uint64_t page_bytes;
+	uint64_t total_pages;
+	uint64_t free_pages;
+};
+
+struct place_node_sample {
+	unsigned known; /* of enum place_node_fact */
+	uint64_t total_bytes;
+	uint64_t free_bytes;
+	uint64_t reclaimable_bytes; /* clean page cache that goes without writing */
+	uint64_t reserve_bytes;     /* what the kernel keeps for itself: its high watermark */
+	size_t n_pools;
+	struct place_pool pools[PLACE_POOLS_MAX];
+};
+
+enum place_guest_fact {
+	PLACE_GUEST_NAME = 1 << 0,
+	PLACE_GUEST_UUID = 1 << 1,
+	PLACE_GUEST_VCPUS = 1 << 2,
+	PLACE_GUEST_MEMORY = 1 << 3,
+	PLACE_GUEST_RESIDENT = 1 << 4,
+	PLACE_GUEST_BALLOON = 1 << 5,
+	PLACE_GUEST_MEMS = 1 << 6,
+	PLACE_GUEST_CPUS = 1 << 7,
+	PLACE_GUEST_LOAD = 1 << 8,
+	PLACE_GUEST_START = 1 << 9,
+};
+
+#define PLACE_GUEST_NAME_MAX 128
+#define PLACE_UUID_TEXT_MAX 37
+
+/* How the guest's memory is tied to `mems`. */
+enum place_bind {
+	PLACE_BIND_NONE,       /* by nothing: anywhere in the host */
+	PLACE_BIND_CPUSET,     /* cpuset.mems of its cgroup (libvirt: restrictive) */
+	PLACE_BIND_STRICT,     /* policy bind */
+	PLACE_BIND_INTERLEAVE, /* policy interleave */
+	PLACE_BIND_PREFERRED,  /* policy preferred */
+	PLACE_BIND_COUNT,
+};
+
+struct place_guest {
+	unsigned known; /* of enum place_guest_fact */
+	int pid;
+	uint64_t start_ns; /* since boot: with the pid it is the guest's identity */
+	char name[PLACE_GUEST_NAME_MAX];
+	char uuid[PLACE_UUID_TEXT_MAX];
+	unsigned n_vcpus;          /* running now */
+	uint64_t memory_bytes;     /* RAM configured: -m, or the sum of its backends, and DIMMs */
+	uint64_t resident_bytes;   /* of it and QEMU's own: anonymous + shared + hugetlb */
+	uint64_t balloon_bytes;    /* what the balloon leaves to the guest; memory_bytes if all */
+	uint64_t hugepage_bytes;   /* page size of its backend, 0 for plain memory */
+	uint64_t cpu_time_ns;      /* of all its threads, since its start */
+	uint64_t load_millicpu;    /* CPU time since an earlier sample, else since its start */
+	enum place_bind bind;
+	struct place_set mems;     /* nodes its memory may come from, or is asked to come from */
+	struct place_set cpus;     /* CPUs its threads may use */
+};
+
+/* What the asker itself may use: a guest that it starts will live inside. */
+struct place_confine {
+	struct place_set cpus;
+	struct place_set mems;
+	bool have_cpus;
+	bool have_mems;
+};
+
+struct place_sample {
+	uint64_t taken_ns; /* CLOCK_BOOTTIME */
+	size_t n_nodes;    /* as in the topology, same order */
+	struct place_node_sample *nodes;
+	size_t n_guests;
+	struct place_guest *guests; /* ascending pid */
+	bool guests_complete;       /* false: some process could not be looked at */
+	struct place_confine confine;
+};
+
+/* ---- what was said and is not there yet: the promise ledger ------------------------------ */
+
+struct place_promise {
+	uint64_t id;
+	uint64_t booked_ns; /* CLOCK_BOOTTIME */
+	uint32_t vcpus_centi; /* hundredths of a CPU, as numad's -w takes them */
+	uint64_t memory_bytes;
+	struct place_set nodes;
+	int pid;           /* the guest that was seen to take it up, 0 before */
+	uint64_t start_ns; /* of that guest */
+};
+
+/* The caller's, in the order of booking. */
+struct place_ledger {
+	struct place_promise *promises;
+	size_t n;
+	size_t capacity;
+};
+
+/* ---- how to decide ----------------------------------------------------------------------- */
+
+enum place_memory_only { PLACE_MEMORY_ONLY_NEVER, PLACE_MEMORY_ONLY_OVERFLOW };
+
+enum place_hugepages {
+	PLACE_HUGEPAGES_EITHER, /* unknown: among equals prefer a node where both would fit */
+	PLACE_HUGEPAGES_NEVER,  /* guests use plain memory */
+	PLACE_HUGEPAGES_ALWAYS, /* the pool is the resource */
+};
+
+struct place_policy {
+	enum place_memory_only memory_only_nodes;
+	enum place_hugepages hugepages;
+	bool count_reclaimable;        /* numad's -C */
+	unsigned smt_percent;          /* numad's -t: what a sibling adds to its core */
+	uint64_t promise_ns;           /* how long an answer is held for a guest not seen yet */
+	unsigned reserve_permille;     /* per node, of its total; never below the watermark */
+	uint64_t guest_overhead_bytes; /* what QEMU needs beside the guest's RAM */
+	struct place_set reserved_cpus; /* numad's -R */
+};
+
+/* ---- what the host looks like to a decision: decide/model ------------------------------- */
+
+enum place_node_flag {
+	PLACE_NODE_HAS_CPUS = 1 << 0,    /* at least one that the guest may use */
+	PLACE_NODE_HAS_MEMORY = 1 << 1,
+	PLACE_NODE_ALLOWED = 1 << 2,     /* inside the cpusets the guest will live in */
+	PLACE_NODE_ELIGIBLE = 1 << 3,    /* may be in an answer */
+	PLACE_NODE_OVERFLOW = 1 << 4,    /* memory-only, and only behind eligible ones */
+	PLACE_NODE_MEMORY_KNOWN = 1 << 5,
+};
+
+struct place_node_model {
+	unsigned id;
+	unsigned flags; /* of enum place_node_flag */
+	unsigned n_cpus; /* that the guest may use */
+	uint64_t capacity_millicpu;
+	uint64_t committed_millicpu; /* vCPUs of guests and promises */
+	uint64_t total_bytes;
+	uint64_t free_bytes;
+	uint64_t reclaimable_bytes;
+	uint64_t reserve_bytes;
+	uint64_t promised_bytes; /* guests' untouched memory + answers not taken up */
+	uint64_t usable_bytes;   /* free + reclaimable - reserve - promised, at least 0 */
+	uint64_t pool_bytes;     /* free hugepages, less what is promised from them */
+	uint64_t pool_promised_bytes;
+	/* Work space of place_model_build(), meaningless afterwards. */
+	uint64_t weight;
+	uint64_t left_bytes;
+	unsigned first_word, end_word; /* of cpus: where its bits are */
+};
+
+struct place_model {
+	size_t n_nodes;
+	struct place_node_model *nodes; /* same order as the topology */
+	const uint8_t *distance;
+	uint64_t now_ns;
+};
+
+/* ---- the answer: decide/advise ----------------------------------------------------------- */
+
+struct place_request {
+	uint32_t vcpus_centi;
+	uint64_t memory_bytes;
+};
+
+/* Why a node is in the answer, or is not. Words: place_reason_text(). */
+enum place_reason {
+	PLACE_REASON_CHOSEN,           /* the answer, or part of it */
+	PLACE_REASON_CHOSEN_NO_ROOM,   /* part of the answer although nothing holds the request */
+	PLACE_REASON_WORSE_BALANCE,    /* would hold the request, another leaves a better balance */
+	PLACE_REASON_WORSE_SET,        /* part of no set that is as small and as near */
+	PLACE_REASON_TOO_LITTLE_MEMORY,
+	PLACE_REASON_TOO_FEW_CPUS,
+	PLACE_REASON_NO_MEMORY,        /* memory-less node */
+	PLACE_REASON_NO_CPUS,          /* memory-only node, or no CPU of it may be used */
+	PLACE_REASON_NOT_ALLOWED,      /* outside the cpuset */
+	PLACE_REASON_UNREADABLE,
+	PLACE_REASON_COUNT,
+};
+
+/* What the whole answer is. */
+enum place_verdict {
+	PLACE_VERDICT_ONE_NODE,   /* one node holds the request */
+	PLACE_VERDICT_SEVERAL,    /* the fewest, nearest nodes hold it together */
+	PLACE_VERDICT_OVERFLOW,   /* only together with memory-only nodes */
+	PLACE_VERDICT_NO_ROOM,    /* nothing holds it: the set with most room */
+	PLACE_VERDICT_BLIND,      /* memory could not be read: a guess inside what is allowed */
+	PLACE_VERDICT_COUNT,
+};
+
+struct place_advice {
+	struct place_set nodes;
+	enum place_verdict verdict;
+	uint64_t usable_bytes;    /* of the nodes together, before the guest */
+	size_t n_nodes;
+	enum place_reason *reasons; /* per node, same order as the model */
+};

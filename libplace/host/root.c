@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One directory descriptor, openat2(RESOLVE_IN_ROOT) below it: the live host and a recorded one
+ * go through the same lines, and a recording sent by a stranger cannot point outside itself.
+ */
+#include "host/root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "host/cleanup.h"
+#include "host/text.h"
+
+/* Most files of /proc and /sys fit: nodeN/meminfo is 1.5 KiB, /proc/PID/status 1.4 KiB (6.1). */
+#define TEXT_ROOM_LEAST 4096
+
+int place_root_open(const char *path, struct place_root *ret_root)
+{
+	struct place_root root = { .fd = -1 };
+
+	if (!path || !*path)
+		path = "/";
+	root.path = strdup(path);
+	if (!root.path)
+		return -ENOMEM;
+	root.is_live = strcmp(path, "/") == 0;
+	root.fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root.fd < 0) {
+		int r = -errno;
+
+		free(root.path);
+		return r;
+	}
+	*ret_root = root;
+	return 0;
+}
+
+void place_root_close(struct place_root *root)
+{
+	if (root->fd >= 0)
+		close(root->fd);
+	free(root->path);
+	*root = (struct place_root){ .fd = -1 };
+}
+
+/*
+ * A rename or mount during the walk makes openat2() answer EAGAIN (fs/namei.c, 6.18): once more,
+ * but not for ever. ENOSYS: kernels before 5.6; EPERM: container runtimes whose filter does not
+ * know the call. The live root loses nothing there, a recording would lose its fence.
+ */
+int place_root_openat(const struct place_root *root, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOCTTY),
+		.resolve = RESOLVE_IN_ROOT,
+	};
+	long fd = -1;
+
+	for (int tries = 0; tries < 8; tries++) {
+		fd = syscall(SYS_openat2, root->fd, path, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	if (fd < 0 && root->is_live && (errno == ENOSYS || errno == EPERM))
+		fd = openat(root->fd, path, flags | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static int text_reserve(struct place_text *text, size_t room)
+{
+	char *data;
+
+	if (room <= text->room)
+		return 0;
+	if (room > PLACE_TEXT_MAX)
+		return -EFBIG;
+	data = realloc(text->data, room);
+	if (!data)
+		return -ENOMEM;
+	text->data = data;
+	text->room = room;
+	return 0;
+}
+
+static int text_read_fd(struct place_text *text, int fd)
+{
+	for (;;) {
+		ssize_t n;
+		int r;
+
+		/* One byte stays for the NUL. */
+		if (text->size + 1 >= text->room) {
+			r = text_reserve(text, text->room * 2);
+			if (r < 0)
+				return r;
+		}
+		n = read(fd, text->data + text->size, text->room - text->size - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return 0;
+		text->size += (size_t)n;
+	}
+}
+
+int place_root_read(const struct place_root *root, struct place_text *text, const char *path)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	r = text_reserve(text, TEXT_ROOM_LEAST);
+	if (r < 0)
+		return r;
+	text->size = 0;
+	text->data[0] = '\0';
+	fd = place_root_openat(root, path, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	r = text_read_fd(text, fd);
+	if (r < 0)
+		text->size = 0;
+	text->data[text->size] = '\0';
+	return r;
+}
+
+int place_root_readf(const struct place_root *root, struct place_text *text, const char *format,
+		     ...)
+{
+	char path[PATH_MAX];
+	va_list arguments;
+	int n;
+
+	va_start(arguments, format);
+	n = vsnprintf(path, sizeof(path), format, arguments);
+	va_end(arguments);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -ENAMETOOLONG;
+	return place_root_read(root, text, path);
+}
+
+int place_root_each_name(const struct place_root *root, const char *path, const char *prefix,
+			 int (*visit)(const char *rest, void *data), void *data)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	const size_t prefix_size = strlen(prefix);
+	int fd;
+
+	fd = place_root_openat(root, path, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	dir = fdopendir(fd);
+	if (!dir) {
+		const int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	for (;;) {
+		const struct dirent *entry;
+		int r;
+
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry)
+			return -errno;
+		if (strncmp(entry->d_name, prefix, prefix_size) != 0)
+			continue;
+		r = visit(entry->d_name + prefix_size, data);
+		if (r < 0)
+			return r;
+	}
+}
+
+struct id_walk {
+	int (*visit)(unsigned id, void *data);
+	void *data;
+};
+
+static int visit_if_id(const char *rest, void *data)
+{
+	const struct id_walk *walk = data;
+	unsigned id;
+
+	return place_text_unsigned(rest, &id) < 0 ? 0 : walk->visit(id, walk->data);
+}
+
+int place_root_each_id(const struct place_root *root, const char *path, const char *prefix,
+		       int (*visit)(unsigned id, void *data), void *data)
+{
+	struct id_walk walk = { .visit = visit, .data = data };
+
+	return place_root_each_name(root, path, prefix, visit_if_id, &walk);
+}
+
+void place_text_done(struct place_text *text)
+{
+	free(text->data);
+	*text = (struct place_text){ 0 };
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cpuset files on v2 (cpuset.cpus.effective) and v1 (cpuset.effective_cpus, cpuset.cpus), as
+ * kernel/cgroup/cpuset.c and cpuset-v1.c name them (6.18).
+ */
+#include "observe/confine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/cleanup.h"
+#include "host/text.h"
+
+static bool read_set(const struct place_root *root, struct place_text *text, const char *mount,
+		     const char *group, const char *file, struct place_set *set)
+{
+	struct place_set found;
+
+	if (place_root_readf(root, text, "%s/%s/%s", mount, group, file) < 0 ||
+	    place_set_parse_list(text->data, &found) < 0 || place_set_is_empty(&found))
+		return false;
+	*set = found;
+	return true;
+}
+
+/* Newest spelling first; an empty file is a group that was never given its set. */
+static bool read_group(const struct place_root *root, struct place_text *text, const char *mount,
+		       const char *group, struct place_confine *confine)
+{
+	static const struct {
+		const char *cpus;
+		const char *mems;
+	} names[] = {
+		{ "cpuset.cpus.effective", "cpuset.mems.effective" },
+		{ "cpuset.effective_cpus", "cpuset.effective_mems" },
+		{ "cpuset.cpus", "cpuset.mems" },
+		{ "cpus", "mems" },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+		if (!read_set(root, text, mount, group, names[i].mems, &confine->mems))
+			continue;
+		confine->have_mems = true;
+		confine->have_cpus =
+			read_set(root, text, mount, group, names[i].cpus, &confine->cpus);
+		return true;
+	}
+	return false;
+}
+
+/* Where libvirt's system guests will live, if that group is there already. */
+static bool read_machine(const struct place_root *root, struct place_text *text,
+			 const struct place_mounts *mounts, struct place_confine *confine)
+{
+	static const char *const groups[] = { "machine.slice", "machine" };
+	const char *const hierarchies[] = { mounts->cpuset_v1, mounts->cgroup2 };
+
+	for (size_t i = 0; i < ELEMENTSOF(hierarchies); i++)
+		for (size_t j = 0; hierarchies[i][0] && j < ELEMENTSOF(groups); j++)
+			if (read_group(root, text, hierarchies[i], groups[j], confine))
+				return true;
+	return false;
+}
+
+/* The path behind a line of /proc/self/cgroup: "4:cpuset:/a/b", or "0::/a/b" on v2. */
+static bool find_own_group(const char *text, const char *controllers, char *path, size_t size)
+{
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *at = line + strspn(line, "0123456789");
+		const size_t n = strlen(controllers);
+
+		if (*at != ':' || strncmp(at + 1, controllers, n) != 0 || at[n + 1] != ':' ||
+		    at[n + 2] != '/')
+			continue;
+		snprintf(path, size, "%.*s", (int)strcspn(at + n + 2, "\n"), at + n + 2);
+		return true;
+	}
+	return false;
+}
+
+/* A group without the controller has no such files; the nearest one above it decides. */
+static bool read_nearest(const struct place_root *root, struct place_text *text,
+			 const char *mount, char *path, struct place_confine *confine)
+{
+	for (;;) {
+		char *slash = strrchr(path, '/');
+
+		if (read_group(root, text, mount, path, confine))
+			return true;
+		if (!slash || !path[0])
+			return false;
+		*slash = '\0';
+	}
+}
+
+/*
+ * The group the asker is in. Not Cpus_allowed_list of its status: that is narrowed by taskset
+ * and by systemd's CPUAffinity= too, which guests do not inherit from libvirtd.
+ */
+static bool read_own_group(const struct place_root *root, struct place_text *text,
+			   const struct place_mounts *mounts, struct place_confine *confine)
+{
+	const struct {
+		const char *mount;
+		const char *controllers;
+	} hierarchies[] = { { mounts->cpuset_v1, "cpuset" }, { mounts->cgroup2, "" } };
+	char path[PLACE_MOUNT_PATH_MAX];
+
+	for (size_t i = 0; i < ELEMENTSOF(hierarchies); i++)
+		if (hierarchies[i].mount[0] &&
+		    place_root_read(root, text, "proc/self/cgroup") == 0 &&
+		    find_own_group(text->data, hierarchies[i].controllers, path, sizeof(path)) &&
+		    read_nearest(root, text, hierarchies[i].mount, path, confine))
+			return true;
+	return false;
+}
+
+/* Where no cgroup file may be read: the nodes, which only a cpuset narrows. */
+static void read_own_status(const struct place_root *root, struct place_text *text,
+			    struct place_confine *confine)
+{
+	_cleanup_free_ char *list = malloc(PLACE_SET_TEXT_MAX);
+
+	if (!list || place_root_read(root, text, "proc/self/status") < 0)
+		return;
+	confine->have_mems =
+		place_text_find_word(text->data, "Mems_allowed_list:", list,
+				     PLACE_SET_TEXT_MAX) == 0 &&
+		place_set_parse_list(list, &confine->mems) == 0;
+}
+
+static void leave_isolated_out(const struct place_topology *topology,
+			       struct place_confine *confine)
+{
+	struct place_set cpus = confine->have_cpus ? confine->cpus : topology->cpus_online;
+
+	if (place_set_is_empty(&topology->cpus_isolated))
+		return;
+	place_set_subtract(&cpus, &topology->cpus_isolated);
+	if (place_set_is_empty(&cpus))
+		return;
+	confine->cpus = cpus;
+	confine->have_cpus = true;
+}
+
+void place_confine_read(const struct place_root *root, struct place_text *text,
+			const struct place_topology *topology, const struct place_mounts *mounts,
+			struct place_confine *ret_confine)
+{
+	*ret_confine = (struct place_confine){ 0 };
+	if (!read_machine(root, text, mounts, ret_confine) &&
+	    !read_own_group(root, text, mounts, ret_confine))
+		read_own_status(root, text, ret_confine);
+	leave_isolated_out(topology, ret_confine);
+}

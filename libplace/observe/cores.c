@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Cores by hwloc, and the text in which they are kept:
+ *
+ *   placed cores 1
+ *   boot 6e5f... cpus 0-15
+ *   node 0 4
+ *   node 1 4
+ */
+#include "observe/cores.h"
+
+#include <errno.h>
+#include <hwloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/cleanup.h"
+#include "host/text.h"
+#include "observe/topology.h"
+
+#define HEADING "placed cores 1\n"
+
+static int format_key(const struct place_topology *topology, char *key, size_t size)
+{
+	_cleanup_free_ char *cpus = malloc(PLACE_SET_TEXT_MAX);
+	int n;
+
+	if (!cpus)
+		return -ENOMEM;
+	n = place_set_format(&topology->cpus_online, cpus, PLACE_SET_TEXT_MAX);
+	if (n < 0)
+		return n;
+	n = snprintf(key, size, HEADING "boot %s cpus %s\n", topology->boot_id, cpus);
+	return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
+}
+
+int place_cores_format(const struct place_topology *topology, char *text, size_t size)
+{
+	int at = format_key(topology, text, size);
+
+	for (size_t i = 0; at >= 0 && i < topology->n_nodes; i++) {
+		const size_t room = size - (size_t)at;
+		const int n = snprintf(text + at, room, "node %u %u\n", topology->nodes[i].id,
+				       topology->nodes[i].n_cores);
+
+		at = n < 0 || (size_t)n >= room ? -ENOBUFS : at + n;
+	}
+	return at;
+}
+
+/* One line "node ID CORES" for the next node of the topology. */
+static int parse_node(const char **at, const struct place_node *node, unsigned *ret_cores)
+{
+	uint64_t id, cores;
+
+	if (strncmp(*at, "node ", 5) != 0)
+		return -EINVAL;
+	*at += 5;
+	if (place_text_digits(at, &id) < 0 || *(*at)++ != ' ' || id != node->id)
+		return -EINVAL;
+	if (place_text_digits(at, &cores) < 0 || *(*at)++ != '\n' || cores > node->n_cpus)
+		return -EINVAL;
+	*ret_cores = (unsigned)cores;
+	return 0;
+}
+
+static int parse_kept(const char *text, const char *key, struct place_topology *topology)
+{
+	const size_t key_size = strlen(key);
+	_cleanup_free_ unsigned *cores = calloc(topology->n_nodes, sizeof(*cores));
+	const char *at = text + key_size;
+
+	if (!cores)
+		return -ENOMEM;
+	if (strncmp(text, HEADING, strlen(HEADING)) != 0)
+		return -EINVAL;
+	if (strncmp(text, key, key_size) != 0)
+		return -ESTALE;
+	for (size_t i = 0; i < topology->n_nodes; i++)
+		if (parse_node(&at, &topology->nodes[i], &cores[i]) < 0)
+			return -EINVAL;
+	if (*at != '\0')
+		return -ESTALE;
+	for (size_t i = 0; i < topology->n_nodes; i++)
+		topology->nodes[i].n_cores = cores[i];
+	topology->have_cores = true;
+	return 0;
+}
+
+int place_cores_read_kept(const struct place_root *root, struct place_text *text,
+			  struct place_topology *topology)
+{
+	const size_t key_size = PLACE_SET_TEXT_MAX + 128;
+	_cleanup_free_ char *key = malloc(key_size);
+	int r;
+
+	if (!key)
+		return -ENOMEM;
+	r = place_root_read(root, text, PLACE_CORES_PATH);
+	if (r < 0)
+		return r;
+	if (topology->boot_id[0] == '\0')
+		return -ESTALE;
+	r = format_key(topology, key, key_size);
+	return r < 0 ? r : parse_kept(text->data, key, topology);
+}
+
+/*
+ * A privileged process loads no plugins and asks no CPU by itself; a recorded host is found
+ * through the environment, the only way that hwloc 2.9 has.
+ */
+static int load_hwloc(const struct place_root *root, hwloc_topology_t *ret_hwloc)
+{
+	hwloc_topology_t hwloc;
+	int r;
+
+	if (hwloc_topology_init(&hwloc) < 0)
+		return -ENOMEM;
+	hwloc_topology_set_flags(hwloc, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED |
+						HWLOC_TOPOLOGY_FLAG_NO_DISTANCES |
+						HWLOC_TOPOLOGY_FLAG_NO_MEMATTRS |
+						HWLOC_TOPOLOGY_FLAG_NO_CPUKINDS);
+	hwloc_topology_set_all_types_filter(hwloc, HWLOC_TYPE_FILTER_KEEP_NONE);
+	hwloc_topology_set_type_filter(hwloc, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
+	setenv("HWLOC_COMPONENTS", "linux,stop", 1);
+	setenv("HWLOC_HIDE_ERRORS", "2", 1);
+	if (!root->is_live)
+		setenv("HWLOC_FSROOT", root->path, 1);
+	r = hwloc_topology_load(hwloc) < 0 ? -ENODATA : 0;
+	unsetenv("HWLOC_FSROOT");
+	unsetenv("HWLOC_HIDE_ERRORS");
+	unsetenv("HWLOC_COMPONENTS");
+	if (r < 0)
+		hwloc_topology_destroy(hwloc);
+	else
+		*ret_hwloc = hwloc;
+	return r;
+}
+
+static bool core_is_in_node(hwloc_obj_t core, const struct place_node *node)
+{
+	int cpu;
+
+	hwloc_bitmap_foreach_begin(cpu, core->cpuset) {
+		if (place_set_has(&node->cpus, (unsigned)cpu))
+			return true;
+	}
+	hwloc_bitmap_foreach_end();
+	return false;
+}
+
+static unsigned count_cores(hwloc_topology_t hwloc, const struct place_node *node)
+{
+	unsigned n_cores = 0;
+
+	for (hwloc_obj_t core = hwloc_get_next_obj_by_type(hwloc, HWLOC_OBJ_CORE, NULL); core;
+	     core = hwloc_get_next_obj_by_type(hwloc, HWLOC_OBJ_CORE, core))
+		n_cores += core_is_in_node(core, node);
+	return n_cores;
+}
+
+int place_cores_load(const struct place_root *root, struct place_topology *topology)
+{
+	hwloc_topology_t hwloc;
+	int r;
+
+	r = load_hwloc(root, &hwloc);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < topology->n_nodes; i++) {
+		struct place_node *node = &topology->nodes[i];
+		const unsigned n_cores = count_cores(hwloc, node);
+
+		/* Virtual machines and old kernels may show no cores at all. */
+		if (n_cores && n_cores <= node->n_cpus)
+			node->n_cores = n_cores;
+	}
+	topology->have_cores = true;
+	hwloc_topology_destroy(hwloc);
+	return 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A few lines of libvirt's status XML. No XML library at this privilege for four attributes. */
+#include "observe/domstatus.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/cleanup.h"
+#include "host/text.h"
+
+/* Copies the value of an attribute of the element that begins at `element`. */
+static int find_attribute(const char *element, const char *name, char *value, size_t size)
+{
+	const char *end = strchr(element, '>');
+	const char *at, *quote;
+	char pattern[32];
+
+	snprintf(pattern, sizeof(pattern), " %s='", name);
+	at = strstr(element, pattern);
+	if (!end || !at || at > end)
+		return -ENOENT;
+	at += strlen(pattern);
+	quote = strchr(at, '\'');
+	if (!quote || quote > end || (size_t)(quote - at) >= size)
+		return -EINVAL;
+	memcpy(value, at, (size_t)(quote - at));
+	value[quote - at] = '\0';
+	return 0;
+}
+
+static bool find_nodeset(const char *element, struct place_set *mems)
+{
+	_cleanup_free_ char *list = malloc(PLACE_SET_TEXT_MAX);
+
+	return list && find_attribute(element, "nodeset", list, PLACE_SET_TEXT_MAX) == 0 &&
+	       place_set_parse_list(list, mems) == 0;
+}
+
+static enum place_bind parse_mode(const char *mode)
+{
+	if (!strcmp(mode, "strict"))
+		return PLACE_BIND_STRICT;
+	if (!strcmp(mode, "interleave"))
+		return PLACE_BIND_INTERLEAVE;
+	if (!strcmp(mode, "preferred"))
+		return PLACE_BIND_PREFERRED;
+	if (!strcmp(mode, "restrictive"))
+		return PLACE_BIND_CPUSET;
+	return PLACE_BIND_NONE;
+}
+
+static void parse_numatune(const char *text, struct place_domstatus *status)
+{
+	const char *memory = strstr(text, "\n    <numatune>\n      <memory ");
+	const char *advised = strstr(text, "\n  <numad ");
+	char mode[16];
+
+	if (!memory)
+		return;
+	memory = strstr(memory, "<memory ");
+	if (find_attribute(memory, "mode", mode, sizeof(mode)) < 0)
+		return;
+	if (find_nodeset(memory, &status->mems) ||
+	    (advised && find_nodeset(advised, &status->mems)))
+		status->bind = parse_mode(mode);
+}
+
+int place_domstatus_parse(const char *text, struct place_domstatus *ret_status)
+{
+	struct place_domstatus status = { 0 };
+	const char *at = strstr(text, "<domstatus ");
+	char word[16];
+	uint64_t number;
+
+	if (!at || find_attribute(at, "pid", word, sizeof(word)) < 0 ||
+	    place_text_u64(word, &number) < 0 || number > INT_MAX)
+		return -EINVAL;
+	status.pid = (int)number;
+	at = strstr(text, "\n    <currentMemory unit='KiB'>");
+	if (at) {
+		at = strchr(at, '>') + 1;
+		status.have_balloon = place_text_digits(&at, &number) == 0;
+		status.balloon_bytes = place_multiply_u64(number, 1024);
+	}
+	parse_numatune(text, &status);
+	*ret_status = status;
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libvirt's own record of a running guest, /run/libvirt/qemu/NAME.xml: what its command line
+ * does not say. Readable for root only.
+ */
+#pragma once
+
+#include "flow.h"
+
+struct place_domstatus {
+	int pid;
+	bool have_balloon;
+	uint64_t balloon_bytes; /* <currentMemory>: what the balloon leaves */
+	enum place_bind bind;	/* <numatune><memory mode=> */
+	struct place_set mems;	/* its nodeset, or the advised one */
+};
+
+/*
+ * Parses the text. It is libvirt's own output (src/conf/domain_conf.c, 9.0.0: one element a
+ * line, two blanks per level), so lines at the right depth are looked for; what a user put into
+ * <metadata> lies deeper and is not mistaken for it.
+ *
+ * Returns: 0, or -EINVAL where it is no status file.
+ */
+int place_domstatus_parse(const char *text, struct place_domstatus *ret_status);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Puts one instant of a host together from the other files of this folder. */
+#include "observe/sample.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "host/text.h"
+#include "observe/confine.h"
+#include "observe/cores.h"
+#include "observe/guest.h"
+#include "observe/nodestat.h"
+#include "observe/topology.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+int place_host_init(const char *path, struct place_host *ret_host)
+{
+	struct place_root root;
+	int r;
+
+	r = place_root_open(path, &root);
+	if (r < 0)
+		return r;
+	*ret_host = (struct place_host){ .root = root };
+	return 0;
+}
+
+static void sample_done(struct place_sample *sample)
+{
+	free(sample->nodes);
+	free(sample->guests);
+	*sample = (struct place_sample){ 0 };
+}
+
+void place_host_done(struct place_host *host)
+{
+	sample_done(&host->sample);
+	place_topology_done(&host->topology);
+	place_loads_done(&host->loads);
+	place_text_done(&host->text);
+	place_root_close(&host->root);
+}
+
+void place_host_note(struct place_host *host, const char *format, ...)
+{
+	va_list arguments;
+
+	if (host->n_notes == PLACE_NOTES_MAX)
+		return;
+	va_start(arguments, format);
+	vsnprintf(host->notes[host->n_notes++], PLACE_NOTE_SIZE, format, arguments);
+	va_end(arguments);
+}
+
+int place_host_read_topology(struct place_host *host, bool without_cores)
+{
+	struct place_topology *topology = &host->topology;
+	int r;
+
+	place_topology_done(topology);
+	r = place_topology_read(&host->root, &host->text, topology);
+	if (r < 0)
+		return r;
+	if (topology->is_flat)
+		place_host_note(host, "%s/sys/devices/system/node shows no nodes: taken as one node",
+				host->root.is_live ? "" : host->root.path);
+	if (without_cores)
+		return 0;
+	r = place_cores_read_kept(&host->root, &host->text, topology);
+	if (r == -EINVAL)
+		place_host_note(host, "/" PLACE_CORES_PATH " is damaged: not used");
+	if (r < 0)
+		host->cores_are_new = place_cores_load(&host->root, topology) == 0;
+	return 0;
+}
+
+uint64_t place_host_now_ns(struct place_host *host)
+{
+	struct timespec now;
+	const char *at;
+	uint64_t s;
+
+	if (host->root.is_live) {
+		clock_gettime(CLOCK_BOOTTIME, &now);
+		return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	}
+	if (place_root_read(&host->root, &host->text, "proc/uptime") < 0)
+		return 0;
+	at = host->text.data;
+	return place_text_digits(&at, &s) < 0 ? 0 : place_multiply_u64(s, NS_PER_S);
+}
+
+static int read_guests(struct place_host *host, const struct place_mounts *mounts)
+{
+	struct place_sample *sample = &host->sample;
+	struct place_guests guests;
+	int r;
+
+	place_loads_done(&host->loads);
+	r = place_loads_read(&host->root, &host->text, host->topology.boot_id, &host->loads);
+	if (r == -EINVAL)
+		place_host_note(host, "/" PLACE_LOAD_PATH " is damaged: not used");
+	r = place_guests_read(&host->root, &host->text, &host->topology, mounts, &host->loads,
+			      sample->taken_ns, &guests);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		place_host_note(host, "/proc cannot be listed (%s): running guests are not counted",
+				strerror(-r));
+		return 0;
+	}
+	sample->guests = guests.list;
+	sample->n_guests = guests.n;
+	sample->guests_complete = guests.is_complete;
+	if (!guests.is_complete)
+		place_host_note(host, "some guests could not be read: their memory is not counted");
+	return 0;
+}
+
+int place_host_take_sample(struct place_host *host, bool without_guests)
+{
+	const struct place_topology *topology = &host->topology;
+	struct place_sample *sample = &host->sample;
+	struct place_mounts mounts;
+
+	sample_done(sample);
+	sample->taken_ns = place_host_now_ns(host);
+	sample->n_nodes = topology->n_nodes;
+	sample->nodes = calloc(topology->n_nodes, sizeof(*sample->nodes));
+	if (!sample->nodes)
+		return -ENOMEM;
+	if (place_nodestat_read(&host->root, &host->text, topology, sample->nodes) < 0)
+		place_host_note(host, "the memory of no node can be read: the answer is a guess");
+	(void)place_mounts_read(&host->root, &host->text, &mounts);
+	place_confine_read(&host->root, &host->text, topology, &mounts, &sample->confine);
+	return without_guests ? 0 : read_guests(host, &mounts);
+}

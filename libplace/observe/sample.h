@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A host, open for reading, and one instant of it: the topology, node memory, guests, and what
+ * confines the asker. This is all that a decision gets to see.
+ */
+#pragma once
+
+#include "flow.h"
+#include "host/root.h"
+#include "observe/load.h"
+
+#define PLACE_NOTES_MAX 8
+#define PLACE_NOTE_SIZE 160
+
+struct place_host {
+	struct place_root root;
+	struct place_text text; /* reused for every file */
+	struct place_topology topology;
+	struct place_sample sample;
+	struct place_loads loads;
+	bool cores_are_new; /* hwloc was asked: worth keeping, see observe/cores.h */
+	/* What an operator should know: the library says it, and leaves the telling to others. */
+	size_t n_notes;
+	char notes[PLACE_NOTES_MAX][PLACE_NOTE_SIZE];
+};
+
+/*
+ * Opens a host, live (NULL or "/") or recorded. Nothing is read yet.
+ * Returns: 0 or -errno as place_root_open(). Ownership: close with place_host_done().
+ */
+int place_host_init(const char *path, struct place_host *ret_host);
+void place_host_done(struct place_host *host);
+
+/*
+ * Reads the topology; the cores too unless `without_cores`.
+ * Returns: 0 or -ENOMEM; the rest becomes notes and unknown facts.
+ */
+int place_host_read_topology(struct place_host *host, bool without_cores);
+
+/*
+ * Takes a sample. The topology must have been read.
+ * Returns: 0 or -ENOMEM; the rest becomes notes and unknown facts.
+ */
+int place_host_take_sample(struct place_host *host, bool without_guests);
+
+/* CLOCK_BOOTTIME of a live host, /proc/uptime of a recorded one; 0 where that is missing. */
+uint64_t place_host_now_ns(struct place_host *host);
+
+void place_host_note(struct place_host *host, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
