@@ -71,14 +71,16 @@ static void make_nodes(struct host *host, unsigned n_nodes, uint64_t *random)
 		/* Siblings lie in the second half of the numbers, as on x86. */
 		for (unsigned cpu = 0; cpu < NODE_CPUS; cpu++)
 			place_set_add(&node->cpus, i * NODE_CPUS / 2 + cpu / 2 +
-						   cpu % 2 * n_nodes * NODE_CPUS / 2);
+							   cpu % 2 * n_nodes * NODE_CPUS / 2);
 		place_set_or(&host->topology.cpus_online, &node->cpus);
 		host->node_samples[i].known = PLACE_NODE_TOTAL | PLACE_NODE_FREE;
 		host->node_samples[i].total_bytes = 256 * GIB;
 		host->node_samples[i].free_bytes = (32 + below(random, 224)) * GIB;
 		for (unsigned j = 0; j < n_nodes; j++)
-			host->distance[i * n_nodes + j] =
-				i == j ? 10 : i / 4 == j / 4 ? 12 : (uint8_t)(20 + (i ^ j) % 12);
+			host->distance[i * n_nodes + j] = i == j ? 10 :
+							  i / 4 == j / 4 ?
+								   12 :
+								   (uint8_t)(20 + (i ^ j) % 12);
 	}
 }
 
@@ -117,15 +119,19 @@ static void make_host(struct host *host, unsigned n_nodes, unsigned n_guests)
 	host->models = allocate(n_nodes, sizeof(*host->models));
 	host->candidates = allocate(n_nodes, sizeof(*host->candidates));
 	host->reasons = allocate(n_nodes, sizeof(*host->reasons));
-	host->topology = (struct place_topology){ .n_nodes = n_nodes, .nodes = host->nodes,
+	host->topology = (struct place_topology){ .n_nodes = n_nodes,
+						  .nodes = host->nodes,
 						  .distance = host->distance };
 	make_nodes(host, n_nodes, &random);
 	for (unsigned i = 0; i < n_guests; i++)
 		make_guest(host, &host->guests[i], (int)(1000 + i * 3), &random);
-	host->sample = (struct place_sample){ .n_nodes = n_nodes, .nodes = host->node_samples,
-					      .n_guests = n_guests, .guests = host->guests,
+	host->sample = (struct place_sample){ .n_nodes = n_nodes,
+					      .nodes = host->node_samples,
+					      .n_guests = n_guests,
+					      .guests = host->guests,
 					      .guests_complete = true };
-	host->policy = (struct place_policy){ .smt_percent = 20, .promise_ns = 60 * SECOND,
+	host->policy = (struct place_policy){ .smt_percent = 20,
+					      .promise_ns = 60 * SECOND,
 					      .reserve_permille = 5,
 					      .guest_overhead_bytes = GIB / 4 };
 	for (unsigned i = 0; i < PROMISES; i++) {
@@ -211,7 +217,8 @@ static int compare(const void *a, const void *b)
 static uint64_t print_row(unsigned n_nodes, unsigned n_guests, size_t n_rounds)
 {
 	static struct host host;
-	uint64_t *times = allocate(n_rounds, sizeof(*times)), *copies = allocate(21, sizeof(*copies));
+	uint64_t *times = allocate(n_rounds, sizeof(*times)),
+		 *copies = allocate(21, sizeof(*copies));
 	uint64_t random = 1, p99;
 
 	make_host(&host, n_nodes, n_guests);
@@ -248,8 +255,8 @@ int main(int argc, char **argv)
 	printf("nodes guests  median us    p99 us    max us  copying us   ratio\n");
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
 		for (size_t j = 0; j < sizeof(guests) / sizeof(guests[0]); j++) {
-			size_t n_rounds = (nodes[i] == NODES_MAX ? 100u : 2000u) /
-					  (is_quick ? 5 : 1);
+			size_t n_rounds =
+				(nodes[i] == NODES_MAX ? 100u : 2000u) / (is_quick ? 5 : 1);
 			uint64_t row = print_row(nodes[i], guests[j], n_rounds);
 
 			if (nodes[i] == 32 && guests[j] == GUESTS_MAX)

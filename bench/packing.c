@@ -155,7 +155,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 /* numad 0.5, 20150602: as published, all remote distances alike. */
 static uint32_t numad_answer(const struct host *host, const struct wish *wish)
 {
-	uint64_t magnitude[NODES_MAX], cpus = (uint64_t)wish->vcpus * 100, mbs = wish->mib;
+	uint64_t magnitude[NODES_MAX] = { 0 }, cpus = (uint64_t)wish->vcpus * 100, mbs = wish->mib;
 	uint32_t nodes = 0;
 
 	for (unsigned i = 0; i < host->n_nodes; i++) {
@@ -165,11 +165,10 @@ static uint32_t numad_answer(const struct host *host, const struct wish *wish)
 			       (6 * least(cpu, cpus) + (cpu > cpus ? cpu - cpus : 0));
 	}
 	while (__builtin_popcount(nodes) < (int)host->n_nodes && (!nodes || mbs || cpus)) {
-		unsigned best = NODES_MAX;
+		unsigned best = (unsigned)__builtin_ctz(~nodes);
 
-		for (unsigned i = 0; i < host->n_nodes; i++)
-			if (!(nodes >> i & 1) &&
-			    (best == NODES_MAX || magnitude[i] > magnitude[best]))
+		for (unsigned i = best + 1; i < host->n_nodes; i++)
+			if (!(nodes >> i & 1) && magnitude[i] > magnitude[best])
 				best = i;
 		nodes |= UINT32_C(1) << best;
 		if (host->free_mib[best] >= mbs + 100)
@@ -213,17 +212,15 @@ static uint32_t rule_answer(enum rule rule, const struct host *host, const struc
 	for (unsigned i = 0; i < host->n_nodes; i++) {
 		if (host->free_mib[i] < wish->mib || host->free_millicpu[i] < millicpu)
 			continue;
-		if (best == NODES_MAX ||
-		    cost(rule, host, wish, i) < cost(rule, host, wish, best))
+		if (best == NODES_MAX || cost(rule, host, wish, i) < cost(rule, host, wish, best))
 			best = i;
 	}
 	if (best < NODES_MAX)
 		return UINT32_C(1) << best;
 	while ((mib > 0 || millicpu > 0) && __builtin_popcount(nodes) < (int)host->n_nodes) {
-		best = NODES_MAX;
-		for (unsigned i = 0; i < host->n_nodes; i++)
-			if (!(nodes >> i & 1) &&
-			    (best == NODES_MAX || host->free_mib[i] > host->free_mib[best]))
+		best = (unsigned)__builtin_ctz(~nodes);
+		for (unsigned i = best + 1; i < host->n_nodes; i++)
+			if (!(nodes >> i & 1) && host->free_mib[i] > host->free_mib[best])
 				best = i;
 		nodes |= UINT32_C(1) << best;
 		mib -= (int64_t)host->free_mib[best];
@@ -252,7 +249,8 @@ struct ours {
 static void ours_begin(struct ours *ours, unsigned n_nodes)
 {
 	memset(ours, 0, sizeof(*ours));
-	ours->topology = (struct place_topology){ .n_nodes = n_nodes, .nodes = ours->nodes,
+	ours->topology = (struct place_topology){ .n_nodes = n_nodes,
+						  .nodes = ours->nodes,
 						  .distance = ours->distance };
 	for (unsigned i = 0; i < n_nodes; i++) {
 		struct place_node *node = &ours->nodes[i];
@@ -268,8 +266,10 @@ static void ours_begin(struct ours *ours, unsigned n_nodes)
 		ours->node_samples[i].known = PLACE_NODE_TOTAL | PLACE_NODE_FREE;
 		ours->node_samples[i].total_bytes = (uint64_t)NODE_MIB << 20;
 	}
-	ours->sample = (struct place_sample){ .n_nodes = n_nodes, .nodes = ours->node_samples,
-					      .guests = ours->guests, .guests_complete = true };
+	ours->sample = (struct place_sample){ .n_nodes = n_nodes,
+					      .nodes = ours->node_samples,
+					      .guests = ours->guests,
+					      .guests_complete = true };
 	ours->policy = (struct place_policy){ .hugepages = PLACE_HUGEPAGES_NEVER,
 					      .promise_ns = 60 * SECOND };
 	ours->ledger = (struct place_ledger){ ours->promises, 0, BATCH * 4 };
@@ -322,8 +322,8 @@ static void ours_appear(struct ours *ours, const struct wish *wish, const struct
 #define COLUMNS (RULE_COUNT + 1)
 
 struct tally {
-	double whole_mib, all_mib;   /* memory on one node, and all */
-	double over_cpus, all_cpus;  /* vCPUs beyond what their nodes have, and all */
+	double whole_mib, all_mib;  /* memory on one node, and all */
+	double over_cpus, all_cpus; /* vCPUs beyond what their nodes have, and all */
 };
 
 static struct ours ours;
@@ -347,9 +347,10 @@ static void run(unsigned column, unsigned n_nodes, const struct wish *wishes, si
 		uint64_t now_ns = (first + 1) * SECOND;
 
 		for (size_t i = first; i < end; i++)
-			answers[i - first] = column == OURS ?
-				ours_answer(&ours, &host, &wishes[i], now_ns, &sets[i - first]) :
-				rule_answer((enum rule)column, &host, &wishes[i]);
+			answers[i - first] =
+				column == OURS ? ours_answer(&ours, &host, &wishes[i], now_ns,
+							     &sets[i - first]) :
+						 rule_answer((enum rule)column, &host, &wishes[i]);
 		for (size_t i = first; i < end; i++) {
 			bool is_whole = settle_in(&host, &wishes[i], answers[i - first]);
 
@@ -374,7 +375,10 @@ struct size {
 };
 
 static const struct size sizes[] = {
-	{ 2, 3000, 0.90 }, { 4, 2000, 0.88 }, { 8, 1000, 0.88 }, { 32, 250, 0.90 },
+	{ 2, 3000, 0.90 },
+	{ 4, 2000, 0.88 },
+	{ 8, 1000, 0.88 },
+	{ 32, 250, 0.90 },
 };
 
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))

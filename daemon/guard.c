@@ -26,14 +26,34 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / NS_PER_MS;
 }
 
-/* The caller's stdout is closed here: whoever reads it waits for its last holder. */
-static _Noreturn void run_child(int (*work)(void *data, FILE *out), void *data, int fd)
+/*
+ * Whoever reads the caller's output waits for its last holder, and a child in a system call
+ * that no signal ends may hold it for long.
+ */
+static void leave_output(void)
+{
+	const int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int out = STDOUT_FILENO; out <= STDERR_FILENO; out++)
+		if (fd < 0 || dup2(fd, out) < 0)
+			close(out);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+static _Noreturn void run_child(int (*work)(void *data, FILE *out), void *data, int fd,
+				pid_t parent)
 {
 	FILE *out = fdopen(fd, "w");
+	pid_t now;
 	int r;
 
+	/* The parent may have gone before; 0 is one in another PID namespace. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	close(STDOUT_FILENO);
+	now = getppid();
+	if (now != parent && now != 0)
+		_exit(EXIT_FAILURE);
+	leave_output();
 	if (!out)
 		_exit(ENOMEM);
 	r = work(data, out);
@@ -113,15 +133,18 @@ int guard_run(int (*work)(void *data, FILE *out), void *data, unsigned deadline_
 	const int64_t end_ms = now_ms() + deadline_ms;
 	_cleanup_close_ int read_fd = -1;
 	_cleanup_text_ struct place_text text = { 0 };
+	const pid_t parent = getpid();
 	int fds[2], r;
 	pid_t pid;
 
+	/* Where the caller's caller ignores it, the kernel keeps no status to wait for. */
+	signal(SIGCHLD, SIG_DFL);
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
 	read_fd = fds[0];
 	pid = fork();
 	if (pid == 0)
-		run_child(work, data, fds[1]);
+		run_child(work, data, fds[1], parent);
 	r = pid < 0 ? -errno : 0;
 	close(fds[1]);
 	if (r < 0)
@@ -152,7 +175,11 @@ void guard_limit_rest(unsigned limit_ms)
 		.it_value = { .tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000 },
 	};
 	const struct sigaction action = { .sa_handler = leave };
+	sigset_t signals;
 
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGALRM);
 	sigaction(SIGALRM, &action, NULL);
+	sigprocmask(SIG_UNBLOCK, &signals, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
 }

@@ -1,15 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* placed: what the command line asks for, in the order in which it can be refused. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "oneshot.h"
 #include "options.h"
+
+/*
+ * Descriptors 0 to 2 that the caller closed would be given to the next files opened. They are
+ * opened for reading, so that writing an answer to one still fails.
+ */
+static void fill_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
 
 int main(int argc, char **argv)
 {
 	struct options options;
 
+	fill_descriptors();
 	options_parse(argc, argv, &options);
 	switch (options.command) {
 	case COMMAND_ADVICE:

@@ -99,8 +99,9 @@ static bool keep_ledger(const struct state_dir *state, struct place_host *host,
 
 /*
  * Only root's answers are booked, and only on the live host. The sample is taken before the
- * lock: a promise that it does not see taken up counts in full, so an old sample only errs on
- * the safe side, and nobody waits while /proc is read.
+ * lock, so that nobody waits while /proc is read; the time of the answer is taken behind it,
+ * so that no booking is later than now. A promise that the sample does not see taken up counts
+ * in full: an older sample errs on the safe side.
  */
 static bool may_book(const struct place_host *host)
 {
@@ -113,6 +114,11 @@ static void open_state(struct place_host *host, struct state_dir *state)
 
 	if (!may_book(host))
 		return;
+	/* A ledger of no boot would wipe out that of this one. */
+	if (host->topology.boot_id[0] == '\0') {
+		place_host_note(host, "the boot id cannot be read: the answer is not booked");
+		return;
+	}
 	r = state_dir_open(LOCK_WAIT_MS, state);
 	if (r < 0)
 		place_host_note(host, STATE_DIR ": %s: the answer is not booked", strerror(-r));
@@ -130,7 +136,7 @@ static int answer_from(struct place_host *host, const struct work *work, FILE *o
 	r = place_ledger_load(host, &ledger);
 	if (r == 0)
 		r = place_inquiry_run(host, &ledger, &work->policy, &work->request,
-				      state.fd >= 0, &inquiry);
+				      place_host_now_ns(host), state.fd >= 0, &inquiry);
 	if (r == 0 && state.fd >= 0)
 		is_booked = keep_ledger(&state, host, &ledger);
 	if (r == -ENOSPC) {
@@ -182,8 +188,8 @@ static int work_blindly(const struct work *work, FILE *out)
 	if (r == 0)
 		r = place_host_take_sample(&host, true);
 	if (r == 0)
-		r = place_inquiry_run(&host, &ledger, &work->policy, &work->request, false,
-				      &inquiry);
+		r = place_inquiry_run(&host, &ledger, &work->policy, &work->request,
+				      host.sample.taken_ns, false, &inquiry);
 	if (r == 0)
 		put_answer(out, &inquiry.advice, false);
 	place_inquiry_done(&inquiry);
@@ -263,8 +269,11 @@ static int print_and_tell(const struct work *work, const char *text)
 		fprintf(stderr, "%s: no answer could be found\n", work->options->program);
 		return EXIT_FAILURE;
 	}
-	if (printf("%s\n", nodes) < 0 || fflush(stdout) != 0)
+	if (printf("%s\n", nodes) < 0 || fflush(stdout) != 0) {
+		fprintf(stderr, "%s: the answer cannot be written: %s\n", work->options->program,
+			strerror(errno));
 		return EXIT_FAILURE;
+	}
 	(void)place_text_find_word(text, "verdict ", verdict, sizeof(verdict));
 	(void)place_text_find_word(text, "booked ", booked, sizeof(booked));
 	guard_limit_rest(TELL_LIMIT_MS);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -17,10 +18,11 @@
 /* The folder must be ours alone to write: what lies in it steers where guests go. */
 static int open_dir(void)
 {
+	const bool is_new = mkdir(STATE_DIR, 0755) == 0;
 	struct stat status;
 	int fd;
 
-	if (mkdir(STATE_DIR, 0755) < 0 && errno != EEXIST)
+	if (!is_new && errno != EEXIST)
 		return -errno;
 	fd = open(STATE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -29,6 +31,9 @@ static int open_dir(void)
 		close(fd);
 		return -EPERM;
 	}
+	/* Whatever umask the caller has: anybody may read it. */
+	if (is_new)
+		(void)fchmod(fd, 0755);
 	return fd;
 }
 
@@ -105,6 +110,7 @@ int state_dir_replace(const struct state_dir *state, const char *name, const cha
 	fd = openat(state->fd, beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
+	(void)fchmod(fd, 0644);
 	r = write_all(fd, text, size);
 	if (r == 0 && renameat(state->fd, beside, state->fd, name) < 0)
 		r = -errno;

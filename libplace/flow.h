@@ -145,6 +145,7 @@ struct place_promise {
 	struct place_set nodes;
 	int pid;           /* the guest that was seen to take it up, 0 before */
 	uint64_t start_ns; /* of that guest */
+	uint64_t seen_ns;  /* when the sample was taken that saw it last */
 };
 
 /* The caller's, in the order of booking. */

@@ -33,7 +33,7 @@ static int inquiry_alloc(size_t n_nodes, struct place_inquiry *inquiry)
 
 int place_inquiry_run(const struct place_host *host, struct place_ledger *ledger,
 		      const struct place_policy *policy, const struct place_request *request,
-		      bool is_booked, struct place_inquiry *ret_inquiry)
+		      uint64_t now_ns, bool is_booked, struct place_inquiry *ret_inquiry)
 {
 	struct place_inquiry *inquiry = ret_inquiry;
 	int r;
@@ -42,9 +42,9 @@ int place_inquiry_run(const struct place_host *host, struct place_ledger *ledger
 	r = inquiry_alloc(host->topology.n_nodes, inquiry);
 	if (r < 0)
 		return r;
-	return place_answer(&host->topology, &host->sample, policy, request,
-			    host->sample.taken_ns, is_booked, ledger, inquiry->nodes,
-			    &inquiry->scratch, &inquiry->model, &inquiry->advice);
+	return place_answer(&host->topology, &host->sample, policy, request, now_ns, is_booked,
+			    ledger, inquiry->nodes, &inquiry->scratch, &inquiry->model,
+			    &inquiry->advice);
 }
 
 void place_inquiry_done(struct place_inquiry *inquiry)

@@ -17,7 +17,7 @@ struct place_inquiry {
 void place_policy_default(struct place_policy *ret_policy);
 
 /*
- * Answers a request; brings the ledger up to the sample on the way and, where `is_booked`, adds
+ * Answers a request at now_ns; brings the ledger up to the sample on the way and, where `is_booked`, adds
  * the answer to it.
  *
  * Returns: 0 or -errno; -ENOSPC: there is an answer, but the ledger is full.
@@ -26,5 +26,5 @@ void place_policy_default(struct place_policy *ret_policy);
  */
 int place_inquiry_run(const struct place_host *host, struct place_ledger *ledger,
 		      const struct place_policy *policy, const struct place_request *request,
-		      bool is_booked, struct place_inquiry *ret_inquiry);
+		      uint64_t now_ns, bool is_booked, struct place_inquiry *ret_inquiry);
 void place_inquiry_done(struct place_inquiry *inquiry);

@@ -105,7 +105,8 @@ static bool try_one_node(struct turn *turn)
 		const struct place_node_model *node = &turn->model->nodes[i];
 		struct place_score score;
 
-		if (!is_eligible(turn, node) || !holds_memory(turn, node) || !holds_cpus(turn, node))
+		if (!is_eligible(turn, node) || !holds_memory(turn, node) ||
+		    !holds_cpus(turn, node))
 			continue;
 		score = place_score_node(node, &turn->need);
 		if (is_found && place_score_compare(&score, &best) > 0)
@@ -327,7 +328,8 @@ int place_advise(const struct place_model *model, const struct place_policy *pol
 		 const struct place_request *request, struct place_advise_scratch *scratch,
 		 struct place_advice *ret_advice)
 {
-	struct turn turn = { .model = model, .scratch = scratch,
+	struct turn turn = { .model = model,
+			     .scratch = scratch,
 			     .need = need_of(model, policy, request) };
 	bool is_any_eligible = false;
 

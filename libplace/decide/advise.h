@@ -9,7 +9,7 @@
 #include "flow.h"
 
 struct place_advise_scratch {
-	size_t n_nodes;                     /* room for that many in each array */
+	size_t n_nodes;			    /* room for that many in each array */
 	struct place_candidate *candidates; /* nothing in it outlives the call */
 	enum place_reason *reasons;
 };

@@ -14,7 +14,7 @@ int place_answer(const struct place_topology *topology, const struct place_sampl
 		 struct place_node_model *nodes, struct place_advise_scratch *scratch,
 		 struct place_model *ret_model, struct place_advice *ret_advice)
 {
-	bool may_take_over = is_booked;
+	bool has_taken_over = false;
 	size_t n;
 	int r;
 
@@ -27,15 +27,15 @@ int place_answer(const struct place_topology *topology, const struct place_sampl
 		r = place_advise(ret_model, policy, request, scratch, ret_advice);
 		if (r < 0)
 			return r;
-		if (!may_take_over || ret_advice->verdict == PLACE_VERDICT_ONE_NODE)
+		if (!is_booked || has_taken_over || ret_advice->verdict == PLACE_VERDICT_ONE_NODE)
 			break;
 		n = place_promises_take_over(ledger->promises, ledger->n, request, now_ns);
 		if (n == ledger->n)
 			break;
 		ledger->n = n;
-		may_take_over = false;
+		has_taken_over = true;
 	}
-	if (!is_booked)
+	if (!is_booked || (ret_advice->verdict == PLACE_VERDICT_NO_ROOM && !has_taken_over))
 		return 0;
 	return place_promise_add(ledger->promises, ledger->n, ledger->capacity, request,
 				 &ret_advice->nodes, now_ns, &ledger->n);

@@ -12,7 +12,7 @@
  * Answers a request and, where `is_booked`, books it. The ledger is settled in any case. Where
  * no single node would be the answer, the one promise that this request is probably the second
  * attempt of is given up first (place_promises_take_over()); a request that is not booked gives
- * up nothing.
+ * up nothing. What nothing holds (PLACE_VERDICT_NO_ROOM) was not promised, and is not booked.
  *
  * `nodes` and the scratch have one entry per node of the topology. *ret_model is what the
  * answer was made from.

@@ -28,13 +28,17 @@ struct build {
 	uint64_t loose_bytes;
 	uint64_t loose_pool_bytes;
 	uint64_t loose_millicpu;
+	unsigned n_node_words; /* of all nodes together, empty ones in between included */
+	/* Which words of the CPU set that is being spread are not empty; all where not listed. */
+	unsigned n_words;
+	unsigned words[PLACE_SET_WORDS];
 };
 
 /* What somebody holds of the host. */
 struct claim {
 	const struct place_set *mems; /* NULL: anywhere */
 	const struct place_set *cpus; /* NULL: anywhere in mems */
-	bool is_even;                 /* interleaved */
+	bool is_even;		      /* interleaved */
 	uint64_t plain_bytes;
 	uint64_t pool_bytes;
 	uint64_t millicpu;
@@ -85,7 +89,7 @@ static unsigned count_usable_cpus(const struct build *build, const struct place_
 	return count;
 }
 
-static void fill_cpus(const struct build *build, size_t i)
+static void fill_cpus(struct build *build, size_t i)
 {
 	const struct place_node *from = &build->topology->nodes[i];
 	struct place_node_model *node = &build->nodes[i];
@@ -93,6 +97,8 @@ static void fill_cpus(const struct build *build, size_t i)
 	uint64_t capacity;
 
 	find_words(node, &from->cpus);
+	if (node->end_word)
+		build->n_node_words += node->end_word - node->first_word;
 	all = count_common(node, &from->cpus, &from->cpus);
 	node->n_cpus = count_usable_cpus(build, node, &from->cpus);
 	if (!all)
@@ -111,8 +117,8 @@ static uint64_t sum_pools(const struct place_node_sample *from)
 	if (!(from->known & PLACE_NODE_POOLS))
 		return 0;
 	for (size_t i = 0; i < from->n_pools && i < PLACE_POOLS_MAX; i++)
-		sum = place_add(sum, place_multiply(from->pools[i].free_pages,
-						    from->pools[i].page_bytes));
+		sum = place_add(
+			sum, place_multiply(from->pools[i].free_pages, from->pools[i].page_bytes));
 	return sum;
 }
 
@@ -194,15 +200,15 @@ static void spread(struct build *build, uint64_t amount, size_t field)
 	whole = amount / sum;
 	rest = amount % sum;
 	for (size_t i = 0; i < build->n_nodes; i++) {
-		uint64_t weight = build->nodes[i].weight, upto;
+		uint64_t weight = build->nodes[i].weight, running_share;
 		uint64_t *value = (uint64_t *)((char *)&build->nodes[i] + field);
 
 		if (!weight)
 			continue;
 		running += weight;
-		upto = rest * running / sum;
-		*value = place_add(*value, whole * weight + upto - given);
-		given = upto;
+		running_share = rest * running / sum;
+		*value = place_add(*value, whole * weight + running_share - given);
+		given = running_share;
 	}
 }
 
@@ -283,9 +289,9 @@ static struct claim claim_of_guest(const struct build *build, const struct place
 	uint64_t overhead = build->policy->guest_overhead_bytes;
 	uint64_t ram = guest->memory_bytes;
 	uint64_t resident = guest->known & PLACE_GUEST_RESIDENT ? guest->resident_bytes : 0;
+	bool is_bound = guest->known & PLACE_GUEST_MEMS && guest->bind != PLACE_BIND_NONE;
 	struct claim claim = {
-		.mems = guest->known & PLACE_GUEST_MEMS && guest->bind != PLACE_BIND_NONE ?
-				&guest->mems : NULL,
+		.mems = is_bound ? &guest->mems : NULL,
 		.cpus = guest->known & PLACE_GUEST_CPUS ? &guest->cpus : NULL,
 		.is_even = guest->bind == PLACE_BIND_INTERLEAVE,
 		.millicpu = guest_millicpu(guest),
@@ -330,7 +336,6 @@ static struct claim claim_of_promise(const struct build *build, const struct pla
 	return claim;
 }
 
-
 /* What can come from one node only, from all nodes alike, or evenly from several. */
 static void charge_fixed_memory(struct build *build, const struct claim *claim)
 {
@@ -371,12 +376,42 @@ static void charge_shared_memory(struct build *build, const struct claim *claim)
 		      offsetof(struct place_node_model, pool_promised_bytes));
 }
 
+/* Worth its while only where the nodes have more words than the set that is walked for it. */
+static void list_words(struct build *build, const struct place_set *cpus)
+{
+	build->n_words = PLACE_SET_WORDS;
+	if (build->n_node_words <= PLACE_SET_WORDS)
+		return;
+	build->n_words = 0;
+	for (unsigned i = 0; i < PLACE_SET_WORDS; i++)
+		if (cpus->words[i])
+			build->words[build->n_words++] = i;
+}
+
+/* Guests have few words of CPUs; a node's siblings may lie far apart. Walk what is shorter. */
+static unsigned count_claimed(const struct build *build, size_t i, const struct place_set *claimed)
+{
+	const struct place_node_model *node = &build->nodes[i];
+	const struct place_set *cpus = &build->topology->nodes[i].cpus;
+	unsigned count = 0;
+
+	if (build->n_words + node->first_word > node->end_word)
+		return count_common(node, cpus, claimed);
+	for (unsigned k = 0; k < build->n_words; k++) {
+		uint64_t word = cpus->words[build->words[k]] & claimed->words[build->words[k]];
+
+		if (word)
+			count += (unsigned)__builtin_popcountll(word);
+	}
+	return count;
+}
+
 static uint64_t weigh_cpus(const struct build *build, size_t i, const struct claim *claim)
 {
 	const struct place_node_model *node = &build->nodes[i];
 
 	if (claim->cpus)
-		return count_common(node, &build->topology->nodes[i].cpus, claim->cpus);
+		return count_claimed(build, i, claim->cpus);
 	if (claim->mems)
 		return place_set_has(claim->mems, node->id) ? node->n_cpus : 0;
 	return node->n_cpus;
@@ -384,10 +419,12 @@ static uint64_t weigh_cpus(const struct build *build, size_t i, const struct cla
 
 static void charge_cpu(struct build *build, const struct claim *claim)
 {
-	bool is_loose = claim->cpus ? place_set_is_subset(&build->topology->cpus_online,
-							  claim->cpus) : !claim->mems;
+	const struct place_set *online = &build->topology->cpus_online;
+	bool is_loose = claim->cpus ? place_set_is_subset(online, claim->cpus) : !claim->mems;
 	uint64_t sum = 0;
 
+	if (claim->cpus && !is_loose)
+		list_words(build, claim->cpus);
 	for (size_t i = 0; !is_loose && i < build->n_nodes; i++) {
 		build->nodes[i].weight = weigh_cpus(build, i, claim);
 		sum += build->nodes[i].weight;
@@ -445,8 +482,7 @@ static void charge_loose(struct build *build)
 		      offsetof(struct place_node_model, pool_promised_bytes));
 	for (size_t i = 0; i < build->n_nodes; i++)
 		build->nodes[i].weight = weigh_cpus(build, i, &anywhere);
-	spread(build, build->loose_millicpu,
-	       offsetof(struct place_node_model, committed_millicpu));
+	spread(build, build->loose_millicpu, offsetof(struct place_node_model, committed_millicpu));
 }
 
 static void fill_results(const struct build *build, size_t i)
@@ -456,8 +492,8 @@ static void fill_results(const struct build *build, size_t i)
 
 	node->usable_bytes =
 		place_subtract(place_add(node->free_bytes, node->reclaimable_bytes), taken);
-	node->pool_bytes = place_subtract(sum_pools(&build->sample->nodes[i]),
-					  node->pool_promised_bytes);
+	node->pool_bytes =
+		place_subtract(sum_pools(&build->sample->nodes[i]), node->pool_promised_bytes);
 }
 
 int place_model_build(const struct place_topology *topology, const struct place_sample *sample,
@@ -465,8 +501,11 @@ int place_model_build(const struct place_topology *topology, const struct place_
 		      const struct place_policy *policy, struct place_node_model *nodes,
 		      struct place_model *ret_model)
 {
-	struct build build = { .topology = topology, .sample = sample, .policy = policy,
-			       .nodes = nodes, .n_nodes = topology->n_nodes };
+	struct build build = { .topology = topology,
+			       .sample = sample,
+			       .policy = policy,
+			       .nodes = nodes,
+			       .n_nodes = topology->n_nodes };
 
 	if (sample->n_nodes != topology->n_nodes || topology->n_nodes > PLACE_SET_MAX)
 		return -EINVAL;
@@ -482,7 +521,8 @@ int place_model_build(const struct place_topology *topology, const struct place_
 	charge_loose(&build);
 	for (size_t i = 0; i < build.n_nodes; i++)
 		fill_results(&build, i);
-	*ret_model = (struct place_model){ .n_nodes = build.n_nodes, .nodes = nodes,
+	*ret_model = (struct place_model){ .n_nodes = build.n_nodes,
+					   .nodes = nodes,
 					   .distance = topology->distance,
 					   .now_ns = sample->taken_ns };
 	return 0;

@@ -65,8 +65,10 @@ static enum state state_of(const struct place_promise *promise, const struct pla
 	if (!promise->pid)
 		return STATE_OPEN;
 	guest = find_guest(sample, promise->pid);
+	/* Samples are taken before the ledger is locked: this one may be the older of two. */
 	if (!guest)
-		return sample->guests_complete ? STATE_OVER : STATE_LOST;
+		return sample->guests_complete && sample->taken_ns > promise->seen_ns ? STATE_OVER :
+											STATE_LOST;
 	if (!(guest->known & PLACE_GUEST_START))
 		return STATE_LOST;
 	if (guest->start_ns != promise->start_ns)
@@ -90,6 +92,7 @@ static size_t sweep(struct place_promise *promises, size_t n, const struct place
 		if (state == STATE_LOST) {
 			promises[kept].pid = 0;
 			promises[kept].start_ns = 0;
+			promises[kept].seen_ns = 0;
 		}
 		kept++;
 	}
@@ -165,6 +168,7 @@ size_t place_promises_settle(struct place_promise *promises, size_t n,
 		if (promise && guest->pid > 0) {
 			promise->pid = guest->pid;
 			promise->start_ns = guest->start_ns;
+			promise->seen_ns = place_most(promise->seen_ns, sample->taken_ns);
 		}
 	}
 	return n;
@@ -187,8 +191,7 @@ size_t place_promises_take_over(struct place_promise *promises, size_t n,
 	}
 	if (oldest == n)
 		return n;
-	memmove(&promises[oldest], &promises[oldest + 1],
-		(n - oldest - 1) * sizeof(promises[0]));
+	memmove(&promises[oldest], &promises[oldest + 1], (n - oldest - 1) * sizeof(promises[0]));
 	return n - 1;
 }
 
@@ -208,7 +211,8 @@ int place_promise_add(struct place_promise *promises, size_t n, size_t capacity,
 		return -ENOSPC;
 	for (size_t i = 0; i < n; i++)
 		id = place_most(id, promises[i].id);
-	promises[n] = (struct place_promise){ .id = place_add(id, 1), .booked_ns = now_ns,
+	promises[n] = (struct place_promise){ .id = place_add(id, 1),
+					      .booked_ns = now_ns,
 					      .vcpus_centi = request->vcpus_centi,
 					      .memory_bytes = request->memory_bytes,
 					      .nodes = *nodes };

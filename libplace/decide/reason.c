@@ -16,8 +16,7 @@ static const struct words reasons[] = {
 	[PLACE_REASON_WORSE_BALANCE] = { "worse_balance",
 					 "would hold the request, but another node is left in a "
 					 "better balance of memory and CPU" },
-	[PLACE_REASON_WORSE_SET] = { "worse_set",
-				     "part of no set that is as small and as near" },
+	[PLACE_REASON_WORSE_SET] = { "worse_set", "part of no set that is as small and as near" },
 	[PLACE_REASON_TOO_LITTLE_MEMORY] = { "too_little_memory", "too little usable memory" },
 	[PLACE_REASON_TOO_FEW_CPUS] = { "too_few_cpus",
 					"fewer CPUs than the guest has virtual ones" },

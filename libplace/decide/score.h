@@ -20,8 +20,8 @@ struct place_need {
 /* What one node would be like with the guest in it. Smaller is better, field by field. */
 struct place_score {
 	unsigned is_short_of_cpu; /* 1: CPUs committed exceed those there by an eighth */
-	uint64_t cost;            /* the decision page says of what */
-	unsigned is_pool_short;   /* 1: plain memory would hold it, the pool would not */
+	uint64_t cost;		  /* the decision page says of what */
+	unsigned is_pool_short;	  /* 1: plain memory would hold it, the pool would not */
 	unsigned id;
 };
 

@@ -11,9 +11,9 @@
 #include "decide/score.h"
 
 #define EXACT_CANDIDATES_MAX 64 /* a set is a word of bits then */
-#define SEEDS_MAX 64            /* starts of the growing search, all nodes up to that many */
-#define SEEDS_LARGE 8           /* ... and a few spread over all nodes beyond */
-#define SWAPS_MAX 200000        /* exchanges looked at, over all seeds: some 2 ms */
+#define SEEDS_MAX 64		/* starts of the growing search, all nodes up to that many */
+#define SEEDS_LARGE 4		/* ... and a few spread over all nodes beyond */
+#define SWAPS_MAX 200000	/* exchanges looked at, over all seeds: some 2 ms */
 
 struct search {
 	const struct place_model *model;
@@ -189,7 +189,8 @@ static void extend(struct exact *exact, const struct set *set, size_t from)
 		uint64_t before = i ? search->candidates[i - 1].room_sum : 0;
 		struct set wider;
 
-		if (set->room + search->candidates[i + missing - 1].room_sum - before < search->room)
+		if (set->room + search->candidates[i + missing - 1].room_sum - before <
+		    search->room)
 			break;
 		wider = with_candidate(exact, set, i);
 		if (exact->is_found && wider.distance > exact->best.distance)
@@ -223,7 +224,8 @@ static bool search_exactly(struct search *search, size_t least)
 	for (exact.size = least; exact.size <= search->n; exact.size++) {
 		const struct set none = { 0 };
 
-		if (count_sets(search->n, exact.size, PLACE_SEARCH_SETS_MAX) > PLACE_SEARCH_SETS_MAX)
+		if (count_sets(search->n, exact.size, PLACE_SEARCH_SETS_MAX) >
+		    PLACE_SEARCH_SETS_MAX)
 			return false;
 		extend(&exact, &none, 0);
 		if (!exact.is_found)
@@ -286,9 +288,30 @@ static bool is_nearer(const struct place_candidate *a, const struct place_candid
 	return a->room != b->room ? a->room > b->room : a->index < b->index;
 }
 
+static uint64_t part(uint64_t have, uint64_t missing)
+{
+	return missing ? place_least(have, missing) * 1024 / missing : 0;
+}
+
+/* How much of what the set still lacks a candidate has, memory and CPUs counting alike. */
+static uint64_t gain(const struct search *search, const struct set *set,
+		     const struct place_candidate *candidate)
+{
+	return part(candidate->room, place_subtract(search->room, set->room)) +
+	       part(candidate->centicpu, place_subtract(search->centicpu, set->centicpu));
+}
+
+static bool gains_more(const struct search *search, const struct set *set,
+		       const struct place_candidate *a, const struct place_candidate *b)
+{
+	uint64_t gain_a = gain(search, set, a), gain_b = gain(search, set, b);
+
+	return gain_a != gain_b ? gain_a > gain_b : is_nearer(a, b);
+}
+
 /*
- * The nearest candidate with which a set of `size` can still hold it; the nearest of all where
- * none is such. n where all are chosen.
+ * The nearest candidate with which a set of `size` can still hold it; where none is such, the
+ * one that brings the set furthest. n where all are chosen.
  */
 static size_t next_candidate(const struct search *search, const struct set *set, size_t size)
 {
@@ -304,7 +327,8 @@ static size_t next_candidate(const struct search *search, const struct set *set,
 			continue;
 		room = rank++ < missing ? all : others + candidate->room;
 		cpu = candidate->centicpu + (missing - 1) * search->cpu_most;
-		if (any == search->n || is_nearer(candidate, &search->candidates[any]))
+		if (any == search->n ||
+		    gains_more(search, set, candidate, &search->candidates[any]))
 			any = i;
 		if (set->room + room < search->room || set->centicpu + cpu < search->centicpu)
 			continue;
@@ -312,6 +336,18 @@ static size_t next_candidate(const struct search *search, const struct set *set,
 			best = i;
 	}
 	return best < search->n ? best : any;
+}
+
+/* Drops what the set holds it without: growing may have had to change its mind. */
+static void shed(struct search *search, struct set *set)
+{
+	for (size_t i = search->n; i-- && holds(search, set);) {
+		const struct place_candidate *candidate = &search->candidates[i];
+
+		if (candidate->is_chosen && set->room - candidate->room >= search->room &&
+		    set->centicpu - candidate->centicpu >= search->centicpu)
+			drop(search, set, i);
+	}
 }
 
 static void grow(struct search *search, struct set *set, size_t seed, size_t size)
@@ -324,6 +360,7 @@ static void grow(struct search *search, struct set *set, size_t seed, size_t siz
 	choose(search, set, seed);
 	while ((set->n < size || !holds(search, set)) && set->n < search->n)
 		choose(search, set, next_candidate(search, set, size));
+	shed(search, set);
 }
 
 /* Exchanges one for another where that is nearer, or as near and roomier. */
@@ -381,8 +418,9 @@ static void search_growing(struct search *search, size_t least)
 void place_search_set(const struct place_model *model, struct place_candidate *candidates, size_t n,
 		      uint64_t room, uint64_t centicpu)
 {
-	struct search search = { .model = model, .candidates = candidates, .n = n,
-				 .room = room, .centicpu = centicpu };
+	struct search search = {
+		.model = model, .candidates = candidates, .n = n, .room = room, .centicpu = centicpu
+	};
 	size_t least;
 
 	if (!n)

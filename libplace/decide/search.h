@@ -9,14 +9,14 @@
 
 /* A node that may be in the set. */
 struct place_candidate {
-	size_t index;      /* of the node in the model */
-	uint64_t room;     /* bytes of the resource, at most PLACE_SEARCH_ROOM_MAX */
+	size_t index;	   /* of the node in the model */
+	uint64_t room;	   /* bytes of the resource, at most PLACE_SEARCH_ROOM_MAX */
 	uint64_t centicpu; /* hundredths of CPUs that the guest may use */
-	uint64_t base;     /* distance to the nodes that are in the answer anyway */
+	uint64_t base;	   /* distance to the nodes that are in the answer anyway */
 	uint64_t room_sum; /* work space: of this and all candidates before it */
-	uint64_t reach;    /* work space: distance to the nodes chosen so far */
-	bool is_chosen;    /* work space */
-	bool is_best;      /* the result */
+	uint64_t reach;	   /* work space: distance to the nodes chosen so far */
+	bool is_chosen;	   /* work space */
+	bool is_best;	   /* the result */
 };
 
 /* So that no sum of them wraps: a node of 1 PiB. */

@@ -111,6 +111,15 @@ static int text_read_fd(struct place_text *text, int fd)
 	}
 }
 
+/*
+ * Live files are the kernel's or root's own. A recording may hold anything, and to open a FIFO
+ * would wait for its writer: it reads as an empty file instead.
+ */
+static int open_file(const struct place_root *root, const char *path)
+{
+	return place_root_openat(root, path, root->is_live ? O_RDONLY : O_RDONLY | O_NONBLOCK);
+}
+
 int place_root_read(const struct place_root *root, struct place_text *text, const char *path)
 {
 	_cleanup_close_ int fd = -1;
@@ -121,7 +130,7 @@ int place_root_read(const struct place_root *root, struct place_text *text, cons
 		return r;
 	text->size = 0;
 	text->data[0] = '\0';
-	fd = place_root_openat(root, path, O_RDONLY);
+	fd = open_file(root, path);
 	if (fd < 0)
 		return fd;
 	r = text_read_fd(text, fd);

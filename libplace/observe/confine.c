@@ -63,20 +63,52 @@ static bool read_machine(const struct place_root *root, struct place_text *text,
 	return false;
 }
 
+/* Whether "cpu,cpuset:/a" names the controller; "" is the v2 hierarchy, which names none. */
+static bool is_hierarchy_of(const char *controllers, const char *controller)
+{
+	const size_t n = strlen(controller);
+
+	if (!n)
+		return *controllers == ':';
+	for (const char *at = controllers;; at++) {
+		const size_t size = strcspn(at, ",:\n");
+
+		if (size == n && !strncmp(at, controller, n))
+			return true;
+		at += size;
+		if (*at != ',')
+			return false;
+	}
+}
+
 /* The path behind a line of /proc/self/cgroup: "4:cpuset:/a/b", or "0::/a/b" on v2. */
-static bool find_own_group(const char *text, const char *controllers, char *path, size_t size)
+static bool find_own_group(const char *text, const char *controller, char *path, size_t size)
 {
 	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
 		const char *at = line + strspn(line, "0123456789");
-		const size_t n = strlen(controllers);
 
-		if (*at != ':' || strncmp(at + 1, controllers, n) != 0 || at[n + 1] != ':' ||
-		    at[n + 2] != '/')
+		if (*at != ':' || !is_hierarchy_of(at + 1, controller))
 			continue;
-		snprintf(path, size, "%.*s", (int)strcspn(at + n + 2, "\n"), at + n + 2);
+		at += 1 + strcspn(at + 1, ":\n");
+		if (at[0] != ':' || at[1] != '/')
+			continue;
+		snprintf(path, size, "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
 		return true;
 	}
 	return false;
+}
+
+/* /proc/self/cpuset holds the path alone: all that the oldest kernels and recordings have. */
+static bool read_own_path(const struct place_root *root, struct place_text *text,
+			  const char *controller, char *path, size_t size)
+{
+	if (place_root_read(root, text, "proc/self/cgroup") == 0 &&
+	    find_own_group(text->data, controller, path, size))
+		return true;
+	if (place_root_read(root, text, "proc/self/cpuset") < 0 || text->data[0] != '/')
+		return false;
+	snprintf(path, size, "%.*s", (int)strcspn(text->data, "\n"), text->data);
+	return true;
 }
 
 /* A group without the controller has no such files; the nearest one above it decides. */
@@ -103,14 +135,13 @@ static bool read_own_group(const struct place_root *root, struct place_text *tex
 {
 	const struct {
 		const char *mount;
-		const char *controllers;
+		const char *controller;
 	} hierarchies[] = { { mounts->cpuset_v1, "cpuset" }, { mounts->cgroup2, "" } };
 	char path[PLACE_MOUNT_PATH_MAX];
 
 	for (size_t i = 0; i < ELEMENTSOF(hierarchies); i++)
 		if (hierarchies[i].mount[0] &&
-		    place_root_read(root, text, "proc/self/cgroup") == 0 &&
-		    find_own_group(text->data, hierarchies[i].controllers, path, sizeof(path)) &&
+		    read_own_path(root, text, hierarchies[i].controller, path, sizeof(path)) &&
 		    read_nearest(root, text, hierarchies[i].mount, path, confine))
 			return true;
 	return false;

@@ -105,11 +105,8 @@ int place_cores_read_kept(const struct place_root *root, struct place_text *text
 	return r < 0 ? r : parse_kept(text->data, key, topology);
 }
 
-/*
- * A privileged process loads no plugins and asks no CPU by itself; a recorded host is found
- * through the environment, the only way that hwloc 2.9 has.
- */
-static int load_hwloc(const struct place_root *root, hwloc_topology_t *ret_hwloc)
+/* A privileged process loads no plugins and asks no CPU by itself. */
+static int load_hwloc(hwloc_topology_t *ret_hwloc)
 {
 	hwloc_topology_t hwloc;
 	int r;
@@ -124,10 +121,7 @@ static int load_hwloc(const struct place_root *root, hwloc_topology_t *ret_hwloc
 	hwloc_topology_set_type_filter(hwloc, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
 	setenv("HWLOC_COMPONENTS", "linux,stop", 1);
 	setenv("HWLOC_HIDE_ERRORS", "2", 1);
-	if (!root->is_live)
-		setenv("HWLOC_FSROOT", root->path, 1);
 	r = hwloc_topology_load(hwloc) < 0 ? -ENODATA : 0;
-	unsetenv("HWLOC_FSROOT");
 	unsetenv("HWLOC_HIDE_ERRORS");
 	unsetenv("HWLOC_COMPONENTS");
 	if (r < 0)
@@ -159,23 +153,71 @@ static unsigned count_cores(hwloc_topology_t hwloc, const struct place_node *nod
 	return n_cores;
 }
 
-int place_cores_load(const struct place_root *root, struct place_topology *topology)
+/* Virtual machines and old kernels may show no cores at all. */
+static void take_cores(struct place_node *node, unsigned n_cores)
+{
+	if (n_cores && n_cores <= node->n_cpus)
+		node->n_cores = n_cores;
+}
+
+static int load_live(struct place_topology *topology)
 {
 	hwloc_topology_t hwloc;
 	int r;
 
-	r = load_hwloc(root, &hwloc);
+	r = load_hwloc(&hwloc);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < topology->n_nodes; i++) {
-		struct place_node *node = &topology->nodes[i];
-		const unsigned n_cores = count_cores(hwloc, node);
-
-		/* Virtual machines and old kernels may show no cores at all. */
-		if (n_cores && n_cores <= node->n_cpus)
-			node->n_cores = n_cores;
-	}
-	topology->have_cores = true;
+	for (size_t i = 0; i < topology->n_nodes; i++)
+		take_cores(&topology->nodes[i], count_cores(hwloc, &topology->nodes[i]));
 	hwloc_topology_destroy(hwloc);
 	return 0;
+}
+
+/* The CPUs of its core: core_cpus since 5.3, thread_siblings before (drivers/base/topology.c). */
+static int read_siblings(const struct place_root *root, struct place_text *text, unsigned cpu,
+			 struct place_set *siblings)
+{
+	static const char *const names[] = { "core_cpus", "thread_siblings" };
+
+	for (size_t i = 0; i < ELEMENTSOF(names); i++)
+		if (place_root_readf(root, text, "sys/devices/system/cpu/cpu%u/topology/%s", cpu,
+				     names[i]) == 0 &&
+		    place_set_parse_mask(text->data, siblings) == 0)
+			return 0;
+	return -ENODATA;
+}
+
+/*
+ * A link in a recording would lead hwloc out of it, and a FIFO would hold it up: the same files
+ * are read through the root. The first CPU of a core that is online stands for it.
+ */
+static int load_recorded(const struct place_root *root, struct place_topology *topology)
+{
+	_cleanup_text_ struct place_text text = { 0 };
+	struct place_set firsts = { 0 }, siblings;
+
+	for (int cpu = place_set_next(&topology->cpus_online, 0); cpu >= 0;
+	     cpu = place_set_next(&topology->cpus_online, (unsigned)cpu + 1)) {
+		if (read_siblings(root, &text, (unsigned)cpu, &siblings) < 0)
+			return -ENODATA;
+		place_set_and(&siblings, &topology->cpus_online);
+		if (place_set_next(&siblings, 0) == cpu)
+			place_set_add(&firsts, (unsigned)cpu);
+	}
+	if (place_set_is_empty(&firsts))
+		return -ENODATA;
+	for (size_t i = 0; i < topology->n_nodes; i++)
+		take_cores(&topology->nodes[i],
+			   place_set_count_common(&topology->nodes[i].cpus, &firsts));
+	return 0;
+}
+
+int place_cores_load(const struct place_root *root, struct place_topology *topology)
+{
+	const int r = root->is_live ? load_live(topology) : load_recorded(root, topology);
+
+	if (r == 0)
+		topology->have_cores = true;
+	return r;
 }

@@ -52,10 +52,21 @@ static enum place_bind parse_mode(const char *mode)
 	return PLACE_BIND_NONE;
 }
 
-static void parse_numatune(const char *text, struct place_domstatus *status)
+/* Users' own elements come before ours, and CDATA in them could look like ours. */
+static const char *skip_metadata(const char *text)
+{
+	static const char end[] = "</metadata>\n";
+	const char *at = text, *next;
+
+	while ((next = strstr(at, end)))
+		at = next + sizeof(end) - 2;
+	return at;
+}
+
+/* `text` begins behind the metadata, `advised` is before them or NULL. */
+static void parse_numatune(const char *text, const char *advised, struct place_domstatus *status)
 {
 	const char *memory = strstr(text, "\n    <numatune>\n      <memory ");
-	const char *advised = strstr(text, "\n  <numad ");
 	char mode[16];
 
 	if (!memory)
@@ -71,7 +82,7 @@ static void parse_numatune(const char *text, struct place_domstatus *status)
 int place_domstatus_parse(const char *text, struct place_domstatus *ret_status)
 {
 	struct place_domstatus status = { 0 };
-	const char *at = strstr(text, "<domstatus ");
+	const char *at = strstr(text, "<domstatus "), *advised, *domain;
 	char word[16];
 	uint64_t number;
 
@@ -79,13 +90,18 @@ int place_domstatus_parse(const char *text, struct place_domstatus *ret_status)
 	    place_text_u64(word, &number) < 0 || number > INT_MAX)
 		return -EINVAL;
 	status.pid = (int)number;
+	domain = strstr(text, "\n  <domain ");
+	advised = strstr(text, "\n  <numad ");
+	if (advised && domain && advised > domain)
+		advised = NULL;
+	text = skip_metadata(text);
 	at = strstr(text, "\n    <currentMemory unit='KiB'>");
 	if (at) {
 		at = strchr(at, '>') + 1;
 		status.have_balloon = place_text_digits(&at, &number) == 0;
 		status.balloon_bytes = place_multiply_u64(number, 1024);
 	}
-	parse_numatune(text, &status);
+	parse_numatune(text, advised, &status);
 	*ret_status = status;
 	return 0;
 }

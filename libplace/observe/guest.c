@@ -103,7 +103,8 @@ static void compute_load(const struct walk *walk, struct place_guest *guest)
 	const uint64_t before_ns = earlier ? earlier->cpu_time_ns : 0;
 
 	/* A second, so that ticks of 10 ms do not matter. */
-	if (walk->now_ns < from_ns + 1000000000 || guest->cpu_time_ns < before_ns)
+	if (walk->now_ns < from_ns || walk->now_ns - from_ns < 1000000000 ||
+	    guest->cpu_time_ns < before_ns)
 		return;
 	guest->load_millicpu = (uint64_t)((unsigned __int128)(guest->cpu_time_ns - before_ns) *
 					  1000 / (walk->now_ns - from_ns));
@@ -132,7 +133,9 @@ static void parse_resident(const char *text, struct place_guest *guest)
 		return;
 	(void)find_kib(text, "RssShmem:", &shmem);
 	(void)find_kib(text, "HugetlbPages:", &hugetlb);
-	guest->resident_bytes = anon + shmem + hugetlb;
+	if (__builtin_add_overflow(anon, shmem, &guest->resident_bytes) ||
+	    __builtin_add_overflow(guest->resident_bytes, hugetlb, &guest->resident_bytes))
+		return;
 	guest->known |= PLACE_GUEST_RESIDENT;
 }
 

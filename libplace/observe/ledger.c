@@ -3,7 +3,7 @@
  * The text, a line per promise in the order of booking:
  *
  *   placed promises 1 boot 6e5f...
- *   booked_ns 1 vcpus_centi 400 memory_bytes 1073741824 pid 0 start_ns 0 nodes 1
+ *   booked_ns 1 vcpus_centi 400 memory_bytes 1073741824 pid 0 start_ns 0 seen_ns 0 nodes 1
  */
 #include "observe/ledger.h"
 
@@ -34,7 +34,7 @@ static int take_field(const char **at, const char *key, uint64_t most, uint64_t 
 
 static int parse_promise(const char *line, struct place_promise *ret_promise)
 {
-	uint64_t booked_ns, vcpus_centi, memory_bytes, pid, start_ns;
+	uint64_t booked_ns, vcpus_centi, memory_bytes, pid, start_ns, seen_ns;
 	struct place_promise promise = { 0 };
 	const char *at = line;
 
@@ -43,6 +43,7 @@ static int parse_promise(const char *line, struct place_promise *ret_promise)
 	    take_field(&at, "memory_bytes", UINT64_MAX, &memory_bytes) < 0 ||
 	    take_field(&at, "pid", INT_MAX, &pid) < 0 ||
 	    take_field(&at, "start_ns", UINT64_MAX, &start_ns) < 0 ||
+	    take_field(&at, "seen_ns", UINT64_MAX, &seen_ns) < 0 ||
 	    strncmp(at, "nodes ", 6) != 0 || place_set_parse_list(at + 6, &promise.nodes) < 0 ||
 	    place_set_is_empty(&promise.nodes))
 		return -EINVAL;
@@ -51,6 +52,7 @@ static int parse_promise(const char *line, struct place_promise *ret_promise)
 	promise.memory_bytes = memory_bytes;
 	promise.pid = (int)pid;
 	promise.start_ns = start_ns;
+	promise.seen_ns = seen_ns;
 	*ret_promise = promise;
 	return 0;
 }
@@ -79,7 +81,7 @@ int place_ledger_parse(const char *text, const char *boot_id, struct place_ledge
 		return -ENOMEM;
 	}
 	line = strsep(&rest, "\n");
-	if (*line && strncmp(text, HEADING, strlen(HEADING)) != 0)
+	if (*text && strncmp(text, HEADING, strlen(HEADING)) != 0)
 		n_damaged++;
 	if (!is_of_this_boot(text, boot_id))
 		rest = NULL;
@@ -107,6 +109,10 @@ int place_ledger_load(struct place_host *host, struct place_ledger *ret_ledger)
 	if (r < 0 && r != -ENOENT)
 		place_host_note(host, "/" PLACE_LEDGER_PATH ": %s: earlier answers do not count",
 				strerror(-r));
+	/* A NUL ends no file: what stands behind it counts too. */
+	for (size_t i = 0; r == 0 && i < host->text.size; i++)
+		if (host->text.data[i] == '\0')
+			host->text.data[i] = '\n';
 	r = place_ledger_parse(r < 0 ? "" : host->text.data, host->topology.boot_id, &ledger,
 			       &n_damaged);
 	if (r < 0)
@@ -124,10 +130,11 @@ static void print_promise(FILE *file, const struct place_promise *promise, char 
 	if (place_set_format(&promise->nodes, nodes, PLACE_SET_TEXT_MAX) < 0)
 		return;
 	fprintf(file,
-		"booked_ns %llu vcpus_centi %u memory_bytes %llu pid %d start_ns %llu nodes %s\n",
+		"booked_ns %llu vcpus_centi %u memory_bytes %llu pid %d start_ns %llu seen_ns %llu "
+		"nodes %s\n",
 		(unsigned long long)promise->booked_ns, promise->vcpus_centi,
 		(unsigned long long)promise->memory_bytes, promise->pid,
-		(unsigned long long)promise->start_ns, nodes);
+		(unsigned long long)promise->start_ns, (unsigned long long)promise->seen_ns, nodes);
 }
 
 int place_ledger_format(const struct place_ledger *ledger, const char *boot_id,

@@ -35,7 +35,22 @@ static uint64_t find_page_size(const char *options)
 	return bytes;
 }
 
-/* The first of a kind counts: later ones are bind mounts of containers, or hidden. */
+/* What was mounted at a path before is not to be seen any more. */
+static void hide(struct place_mounts *mounts, const char *path)
+{
+	size_t n = 0;
+
+	if (!strcmp(mounts->cgroup2, path + 1))
+		mounts->cgroup2[0] = '\0';
+	if (!strcmp(mounts->cpuset_v1, path + 1))
+		mounts->cpuset_v1[0] = '\0';
+	for (size_t i = 0; i < mounts->n_hugetlbfs; i++)
+		if (strcmp(mounts->hugetlbfs[i].path, path) != 0)
+			mounts->hugetlbfs[n++] = mounts->hugetlbfs[i];
+	mounts->n_hugetlbfs = n;
+}
+
+/* The first of a kind counts: later ones are bind mounts of containers. */
 static void take_path(char *taken, const char *path)
 {
 	if (!taken[0] && strlen(path) < PLACE_MOUNT_PATH_MAX)
@@ -63,6 +78,7 @@ static void take_line(struct place_mounts *mounts, char *line)
 
 	if (!device || !options || path[0] != '/')
 		return;
+	hide(mounts, path);
 	if (!strcmp(type, "cgroup2")) {
 		take_path(mounts->cgroup2, path);
 	} else if (!strcmp(type, "cpuset") ||

@@ -160,10 +160,11 @@ static void read_pools(const struct place_root *root, struct place_text *text,
 	const bool has_none = host_has_no_pools(root, text);
 	char path[64];
 
-	/* All nodes offer the same sizes. */
-	snprintf(path, sizeof(path), NODE_DIR "/node%u/hugepages", topology->nodes[0].id);
-	if (!has_none)
+	/* All nodes offer the same sizes; before 6.1 those without memory have no such folder. */
+	for (size_t i = 0; !has_none && !sizes.n && i < topology->n_nodes; i++) {
+		snprintf(path, sizeof(path), NODE_DIR "/node%u/hugepages", topology->nodes[i].id);
 		(void)place_root_each_name(root, path, "hugepages-", add_size, &sizes);
+	}
 	sort_sizes(&sizes);
 	for (size_t i = 0; i < topology->n_nodes; i++) {
 		for (size_t j = 0; j < sizes.n; j++)

@@ -43,7 +43,7 @@ struct parse {
 	struct thing thing;
 	uint64_t base_bytes;
 	bool is_base_bad; /* -m says something that is no size */
-	unsigned n_cpus, sockets, dies, cores, threads;
+	unsigned n_cpus, max_cpus, sockets, dies, cores, threads;
 	size_t n_backends;
 	struct backend backends[BACKENDS_MAX];
 };
@@ -181,6 +181,7 @@ static void visit_smp(const char *key, const char *value, void *data)
 {
 	struct parse *parse = data;
 	unsigned *field = !strcmp(key, "cpus")	  ? &parse->n_cpus :
+			  !strcmp(key, "maxcpus") ? &parse->max_cpus :
 			  !strcmp(key, "sockets") ? &parse->sockets :
 			  !strcmp(key, "dies")	  ? &parse->dies :
 			  !strcmp(key, "cores")	  ? &parse->cores :
@@ -227,10 +228,10 @@ static bool parse_option(struct parse *parse, const char *option, const char *va
 	return true;
 }
 
-/* Without "cpus" QEMU multiplies the topology (hw/core/machine-smp.c, 7.2). */
+/* Without "cpus" all that may be are there, or QEMU multiplies (hw/core/machine-smp.c, 7.2). */
 static void finish_vcpus(struct parse *parse)
 {
-	uint64_t n = parse->n_cpus;
+	uint64_t n = parse->n_cpus ? parse->n_cpus : parse->max_cpus;
 
 	if (!n) {
 		n = parse->sockets ? parse->sockets : 1;

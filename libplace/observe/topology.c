@@ -65,7 +65,7 @@ static void read_cpus_online(const struct place_root *root, struct place_text *t
 {
 	struct online_walk walk = { .root = root, .text = text, .cpus = cpus };
 
-	if (read_list(root, text, CPU_DIR "/online", cpus) == 0)
+	if (read_list(root, text, CPU_DIR "/online", cpus) == 0 && !place_set_is_empty(cpus))
 		return;
 	place_set_clear(cpus);
 	(void)place_root_each_id(root, CPU_DIR, "cpu", add_cpu_unless_offline, &walk);

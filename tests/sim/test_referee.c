@@ -179,9 +179,8 @@ static void ask(const struct host *host, struct answer *answer)
 	assert_int_equal(place_model_build(&host->topology, &host->sample, host->promises,
 					   host->n_promises, &host->policy, answer->models, &model),
 			 0);
-	assert_int_equal(place_advise(&model, &host->policy, &host->request, &scratch,
-				      &answer->advice),
-			 0);
+	assert_int_equal(
+		place_advise(&model, &host->policy, &host->request, &scratch, &answer->advice), 0);
 }
 
 /* ---- the referee -------------------------------------------------------------------------- */
@@ -395,8 +394,8 @@ static void widen_claims(struct host *host, uint64_t seed)
 	for (size_t i = 0; i < host->n_promises; i++)
 		if (one_in(&random, 2))
 			place_set_add(&host->promises[i].nodes, host->nodes[0].id);
-	host->policy.memory_only_nodes = one_in(&random, 2) ? PLACE_MEMORY_ONLY_OVERFLOW :
-							      PLACE_MEMORY_ONLY_NEVER;
+	host->policy.memory_only_nodes =
+		one_in(&random, 2) ? PLACE_MEMORY_ONLY_OVERFLOW : PLACE_MEMORY_ONLY_NEVER;
 }
 
 static void reverse_claims(struct host *host)

@@ -17,8 +17,9 @@
 
 #define GIB (UINT64_C(1) << 30)
 #define NODES_MAX 1100
-#define FIT (PLACE_NODE_HAS_CPUS | PLACE_NODE_HAS_MEMORY | PLACE_NODE_ALLOWED | \
-	     PLACE_NODE_MEMORY_KNOWN | PLACE_NODE_ELIGIBLE)
+#define FIT                                                                                        \
+	(PLACE_NODE_HAS_CPUS | PLACE_NODE_HAS_MEMORY | PLACE_NODE_ALLOWED |                        \
+	 PLACE_NODE_MEMORY_KNOWN | PLACE_NODE_ELIGIBLE)
 
 static struct place_node_model nodes[NODES_MAX];
 static uint8_t distance[NODES_MAX * NODES_MAX];
@@ -34,9 +35,13 @@ static void make(size_t n)
 	policy = (struct place_policy){ .hugepages = PLACE_HUGEPAGES_NEVER };
 	model = (struct place_model){ .n_nodes = n, .nodes = nodes, .distance = distance };
 	for (size_t i = 0; i < n; i++) {
-		nodes[i] = (struct place_node_model){
-			.id = (unsigned)i, .flags = FIT, .n_cpus = 8, .capacity_millicpu = 8000,
-			.total_bytes = 64 * GIB, .free_bytes = 60 * GIB, .usable_bytes = 60 * GIB };
+		nodes[i] = (struct place_node_model){ .id = (unsigned)i,
+						      .flags = FIT,
+						      .n_cpus = 8,
+						      .capacity_millicpu = 8000,
+						      .total_bytes = 64 * GIB,
+						      .free_bytes = 60 * GIB,
+						      .usable_bytes = 60 * GIB };
 		for (size_t j = 0; j < n; j++)
 			distance[i * n + j] = i == j ? 10 : 20;
 	}
@@ -267,6 +272,7 @@ static void test_nonsense(void **state)
 {
 	struct place_advise_scratch scratch = { 1, candidates, reasons };
 	const struct place_request huge = { UINT32_MAX, UINT64_MAX };
+	const struct place_request large = { UINT32_MAX, UINT64_C(1) << 40 };
 	struct place_advice advice = { .n_nodes = 77 };
 
 	(void)state;
@@ -282,7 +288,8 @@ static void test_nonsense(void **state)
 	assert_int_equal(advice.verdict, PLACE_VERDICT_NO_ROOM);
 	nodes[0].usable_bytes = nodes[1].usable_bytes = UINT64_MAX;
 	nodes[0].committed_millicpu = UINT64_MAX;
-	assert_int_equal(place_advise(&model, &policy, &huge, &scratch, &advice), 0);
+	policy.guest_overhead_bytes = 0;
+	assert_int_equal(place_advise(&model, &policy, &large, &scratch, &advice), 0);
 	assert_int_equal(advice.verdict, PLACE_VERDICT_SEVERAL);
 	assert_int_equal(advice.usable_bytes, UINT64_MAX);
 }
@@ -299,8 +306,23 @@ static void test_clusters(void **state)
 	nodes[3].usable_bytes = 10 * GIB;
 	nodes[20].usable_bytes = 10 * GIB;
 	expect(2, 480, "8-15", PLACE_VERDICT_SEVERAL);
-	expect(2, 420, "8-14", PLACE_VERDICT_SEVERAL);
+	expect(2, 420, "0-2,4-7", PLACE_VERDICT_SEVERAL);
 	expect(2, 200, "0-2,4", PLACE_VERDICT_SEVERAL);
+}
+
+/* Every node of the best set has a neighbour that is nearer to it, and far from the others. */
+static void test_lures(void **state)
+{
+	(void)state;
+	make(32);
+	for (size_t i = 0; i < 32; i++)
+		for (size_t j = 0; j < 32; j++)
+			if (i != j)
+				set_distance(i, j,
+					     i % 4 == 1 && j % 4 == 1 ? 12 :
+					     i / 2 == j / 2	      ? 11 :
+									60);
+	expect(2, 480, "1,5,9,13,17,21,25,29", PLACE_VERDICT_SEVERAL);
 }
 
 /* Few CPUs where the memory is, and the other way round: growing must find a set at all. */
@@ -370,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_unreadable_is_left_out),
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_clusters),
+		cmocka_unit_test(test_lures),
 		cmocka_unit_test(test_growing_holds),
 		cmocka_unit_test(test_1100_nodes),
 	};

@@ -35,20 +35,23 @@ static int reset(void **state)
 	memset(promises, 0, sizeof(promises));
 	memset(distance, 20, sizeof(distance));
 	policy = (struct place_policy){ .hugepages = PLACE_HUGEPAGES_NEVER };
-	topology = (struct place_topology){ .n_nodes = NODES, .nodes = nodes,
-					    .distance = distance };
-	sample = (struct place_sample){ .n_nodes = NODES, .nodes = samples, .guests = guests,
-					.guests_complete = true };
+	topology =
+		(struct place_topology){ .n_nodes = NODES, .nodes = nodes, .distance = distance };
+	sample = (struct place_sample){
+		.n_nodes = NODES, .nodes = samples, .guests = guests, .guests_complete = true
+	};
 	for (unsigned i = 0; i < NODES; i++) {
 		nodes[i] = (struct place_node){ .id = i * 8, .n_cpus = 8, .n_cores = 4 };
 		for (unsigned cpu = 0; cpu < 8; cpu++)
 			place_set_add(&nodes[i].cpus, i * 8 + cpu);
 		place_set_or(&topology.cpus_online, &nodes[i].cpus);
-		samples[i] = (struct place_node_sample){
-			.known = PLACE_NODE_TOTAL | PLACE_NODE_FREE | PLACE_NODE_RECLAIMABLE |
-				 PLACE_NODE_RESERVE | PLACE_NODE_POOLS,
-			.total_bytes = 64 * GIB, .free_bytes = 32 * GIB,
-			.reclaimable_bytes = 8 * GIB };
+		samples[i] =
+			(struct place_node_sample){ .known = PLACE_NODE_TOTAL | PLACE_NODE_FREE |
+							     PLACE_NODE_RECLAIMABLE |
+							     PLACE_NODE_RESERVE | PLACE_NODE_POOLS,
+						    .total_bytes = 64 * GIB,
+						    .free_bytes = 32 * GIB,
+						    .reclaimable_bytes = 8 * GIB };
 	}
 	return 0;
 }
@@ -58,7 +61,8 @@ static void build(size_t n_promises)
 	struct place_model model;
 
 	assert_int_equal(place_model_build(&topology, &sample, promises, n_promises, &policy,
-					   models, &model), 0);
+					   models, &model),
+			 0);
 	assert_ptr_equal(model.nodes, models);
 	assert_int_equal(model.n_nodes, topology.n_nodes);
 }
@@ -67,8 +71,8 @@ static struct place_guest *add_guest(uint64_t gib, const char *mems)
 {
 	struct place_guest *guest = &guests[sample.n_guests++];
 
-	guest->known = PLACE_GUEST_MEMORY | PLACE_GUEST_RESIDENT | PLACE_GUEST_MEMS |
-		       PLACE_GUEST_VCPUS;
+	guest->known =
+		PLACE_GUEST_MEMORY | PLACE_GUEST_RESIDENT | PLACE_GUEST_MEMS | PLACE_GUEST_VCPUS;
 	guest->memory_bytes = gib * GIB;
 	guest->n_vcpus = 4;
 	guest->bind = PLACE_BIND_STRICT;
@@ -94,8 +98,8 @@ static void test_eligible(void **state)
 	samples[3].known &= ~(unsigned)PLACE_NODE_FREE;
 	build(0);
 	assert_true(models[0].flags & PLACE_NODE_ELIGIBLE);
-	assert_false(models[1].flags & (PLACE_NODE_ELIGIBLE | PLACE_NODE_OVERFLOW |
-					PLACE_NODE_HAS_CPUS));
+	assert_false(models[1].flags &
+		     (PLACE_NODE_ELIGIBLE | PLACE_NODE_OVERFLOW | PLACE_NODE_HAS_CPUS));
 	assert_false(models[2].flags & (PLACE_NODE_ELIGIBLE | PLACE_NODE_HAS_MEMORY));
 	assert_true(models[2].flags & PLACE_NODE_MEMORY_KNOWN);
 	assert_false(models[3].flags & (PLACE_NODE_ELIGIBLE | PLACE_NODE_MEMORY_KNOWN));

@@ -30,8 +30,8 @@ static void expect_list(const struct place_set *set, const char *text)
 
 static void test_round_trip(void **state)
 {
-	static const char *const lists[] = { "", "0", "0-1", "0-3,8", "0,8,252-255", "63-64",
-					     "62,64", "8191", "0-8191", "1023,8190-8191" };
+	static const char *const lists[] = { "",      "0",     "0-1",  "0-3,8",	 "0,8,252-255",
+					     "63-64", "62,64", "8191", "0-8191", "1023,8190-8191" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
@@ -53,8 +53,8 @@ static void test_list_is_normalised(void **state)
 
 static void test_list_refused(void **state)
 {
-	static const char *const bad[] = { "a", "1,", ",1", "1,,2", "5-3", "-1", "1-", "0-7:2/4",
-					   "1 2", "+1", "0x1", "^1", "1;2" };
+	static const char *const bad[] = { "a",	      "1,",  ",1", "1,,2", "5-3", "-1", "1-",
+					   "0-7:2/4", "1 2", "+1", "0x1",  "^1",  "1;2" };
 	static const char *const large[] = { "8192", "0-8192", "99999999999999999999" };
 	struct place_set set = parse("7");
 

@@ -51,7 +51,8 @@ static void book(uint32_t vcpus, uint64_t gib, const char *nodes, uint64_t at_s)
 	struct place_set set = set_of(nodes);
 
 	assert_int_equal(place_promise_add(ledger, n_promises, LEDGER_MAX, &request, &set,
-					   at_s * SECOND, &n_promises), 0);
+					   at_s * SECOND, &n_promises),
+			 0);
 }
 
 static struct place_guest *appear(int pid, unsigned vcpus, uint64_t gib, const char *mems,
@@ -62,14 +63,19 @@ static struct place_guest *appear(int pid, unsigned vcpus, uint64_t gib, const c
 	*guest = (struct place_guest){
 		.known = PLACE_GUEST_VCPUS | PLACE_GUEST_MEMORY | PLACE_GUEST_MEMS |
 			 PLACE_GUEST_START,
-		.pid = pid, .start_ns = at_s * SECOND, .n_vcpus = vcpus,
-		.memory_bytes = gib * GIB, .bind = PLACE_BIND_STRICT, .mems = set_of(mems),
+		.pid = pid,
+		.start_ns = at_s * SECOND,
+		.n_vcpus = vcpus,
+		.memory_bytes = gib * GIB,
+		.bind = PLACE_BIND_STRICT,
+		.mems = set_of(mems),
 	};
 	return guest;
 }
 
 static void settle(uint64_t at_s)
 {
+	sample.taken_ns = at_s * SECOND;
 	n_promises = place_promises_settle(ledger, n_promises, &sample, &policy, at_s * SECOND);
 }
 
@@ -248,6 +254,28 @@ static void test_guest_out_of_sight(void **state)
 	assert_int_equal(ledger[0].pid, 0);
 }
 
+/* Samples are taken before the ledger is locked, so one may come that is older than the last. */
+static void test_older_sample(void **state)
+{
+	(void)state;
+	book(4, 8, "1", 100);
+	appear(500, 4, 8, "1", 101);
+	settle(102);
+	assert_int_equal(ledger[0].pid, 500);
+	sample.n_guests = 0;
+	sample.taken_ns = 101 * SECOND;
+	n_promises = place_promises_settle(ledger, n_promises, &sample, &policy, 103 * SECOND);
+	assert_int_equal(n_promises, 1);
+	assert_int_equal(ledger[0].pid, 0);
+	/* A newer one that does not see the guest says that it is gone. */
+	sample.n_guests = 1;
+	settle(104);
+	assert_int_equal(ledger[0].pid, 500);
+	sample.n_guests = 0;
+	settle(105);
+	assert_int_equal(n_promises, 0);
+}
+
 static void test_take_over(void **state)
 {
 	const struct place_request same = { 400, 8 * GIB }, other = { 400, 9 * GIB };
@@ -276,16 +304,17 @@ static struct place_topology topology;
 
 static void make_host(void)
 {
-	topology = (struct place_topology){ .n_nodes = NODES, .nodes = nodes,
-					    .distance = distance };
+	topology =
+		(struct place_topology){ .n_nodes = NODES, .nodes = nodes, .distance = distance };
 	for (unsigned i = 0; i < NODES; i++) {
 		nodes[i] = (struct place_node){ .id = i, .n_cpus = 8, .n_cores = 8 };
 		for (unsigned cpu = 0; cpu < 8; cpu++)
 			place_set_add(&nodes[i].cpus, i * 8 + cpu);
 		place_set_or(&topology.cpus_online, &nodes[i].cpus);
-		node_samples[i] = (struct place_node_sample){
-			.known = PLACE_NODE_TOTAL | PLACE_NODE_FREE,
-			.total_bytes = 10 * GIB, .free_bytes = 10 * GIB };
+		node_samples[i] =
+			(struct place_node_sample){ .known = PLACE_NODE_TOTAL | PLACE_NODE_FREE,
+						    .total_bytes = 10 * GIB,
+						    .free_bytes = 10 * GIB };
 		for (unsigned j = 0; j < NODES; j++)
 			distance[i * NODES + j] = i == j ? 10 : 20;
 	}
@@ -304,8 +333,10 @@ static struct place_advice answer(uint32_t vcpus, uint64_t gib, uint64_t at_s, b
 	struct place_model model;
 	struct place_advice advice;
 
+	sample.taken_ns = at_s * SECOND;
 	assert_int_equal(place_answer(&topology, &sample, &policy, &request, at_s * SECOND,
-				      is_booked, &book_of, models, &scratch, &model, &advice), 0);
+				      is_booked, &book_of, models, &scratch, &model, &advice),
+			 0);
 	n_promises = book_of.n;
 	return advice;
 }
@@ -349,6 +380,35 @@ static void test_retry_finds_its_room(void **state)
 	assert_int_equal(answer(2, 6, 120, false).verdict, PLACE_VERDICT_SEVERAL);
 	assert_int_equal(answer(2, 6, 120, true).verdict, PLACE_VERDICT_ONE_NODE);
 	assert_int_equal(n_promises, 4);
+}
+
+/* A guest of several nodes replaces its own predecessor, not every guest of its size. */
+static void test_retry_replaces_one(void **state)
+{
+	(void)state;
+	make_host();
+	assert_int_equal(answer(2, 12, 100, true).verdict, PLACE_VERDICT_SEVERAL);
+	assert_int_equal(answer(2, 12, 101, true).verdict, PLACE_VERDICT_SEVERAL);
+	assert_int_equal(n_promises, 2);
+	assert_int_equal(answer(2, 12, 120, true).verdict, PLACE_VERDICT_SEVERAL);
+	assert_int_equal(n_promises, 2);
+	assert_int_equal(ledger[0].booked_ns, 101 * SECOND);
+}
+
+/* A size that is too large for the host must not spoil the answers after it. */
+static void test_no_room_is_no_promise(void **state)
+{
+	(void)state;
+	make_host();
+	assert_int_equal(answer(2, 500, 100, true).verdict, PLACE_VERDICT_NO_ROOM);
+	assert_int_equal(n_promises, 0);
+	assert_int_equal(answer(2, 6, 101, true).verdict, PLACE_VERDICT_ONE_NODE);
+	/* But what had been promised stays so, although there is no room for it any more. */
+	for (unsigned i = 0; i < NODES; i++)
+		node_samples[i].free_bytes = GIB;
+	assert_int_equal(answer(2, 6, 120, true).verdict, PLACE_VERDICT_NO_ROOM);
+	assert_int_equal(n_promises, 1);
+	assert_int_equal(ledger[0].booked_ns, 120 * SECOND);
 }
 
 /* Before, while and after its memory is touched a guest holds the same room. */
@@ -418,8 +478,11 @@ int main(void)
 		cmocka_unit_test_setup(test_four_at_once, reset),
 		cmocka_unit_test_setup(test_asking_books_nothing, reset),
 		cmocka_unit_test_setup(test_retry_finds_its_room, reset),
+		cmocka_unit_test_setup(test_retry_replaces_one, reset),
+		cmocka_unit_test_setup(test_no_room_is_no_promise, reset),
 		cmocka_unit_test_setup(test_room_is_held_throughout, reset),
 		cmocka_unit_test_setup(test_full_ledger, reset),
+		cmocka_unit_test_setup(test_older_sample, reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

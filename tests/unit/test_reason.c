@@ -65,9 +65,9 @@ static void test_unknown(void **state)
 {
 	(void)state;
 	assert_string_equal(place_reason_word(PLACE_REASON_COUNT), "unknown");
-	assert_string_equal(place_reason_text((enum place_reason)-1), "unknown");
+	assert_string_equal(place_reason_text((enum place_reason) - 1), "unknown");
 	assert_string_equal(place_verdict_word(PLACE_VERDICT_COUNT), "unknown");
-	assert_string_equal(place_verdict_text((enum place_verdict)-1), "unknown");
+	assert_string_equal(place_verdict_text((enum place_verdict) - 1), "unknown");
 }
 
 int main(void)

@@ -15,16 +15,21 @@
 
 static struct place_node_model make_node(unsigned id, uint64_t usable_gib, uint64_t committed)
 {
-	return (struct place_node_model){ .id = id, .n_cpus = 16, .capacity_millicpu = 16000,
+	return (struct place_node_model){ .id = id,
+					  .n_cpus = 16,
+					  .capacity_millicpu = 16000,
 					  .committed_millicpu = committed,
-					  .total_bytes = 64 * GIB, .free_bytes = usable_gib * GIB,
+					  .total_bytes = 64 * GIB,
+					  .free_bytes = usable_gib * GIB,
 					  .usable_bytes = usable_gib * GIB };
 }
 
 static struct place_need make_need(uint64_t vcpus, uint64_t gib)
 {
-	return (struct place_need){ .memory_bytes = gib * GIB, .pool_bytes = gib * GIB,
-				    .millicpu = vcpus * 1000, .centicpu = vcpus * 100 };
+	return (struct place_need){ .memory_bytes = gib * GIB,
+				    .pool_bytes = gib * GIB,
+				    .millicpu = vcpus * 1000,
+				    .centicpu = vcpus * 100 };
 }
 
 /* Both ways round, so that a comparison that is not one shows. */
@@ -56,6 +61,8 @@ static void test_short_of_cpu(void **state)
 {
 	(void)state;
 	expect_better(make_node(1, 60, 0), make_node(0, 10, 18000), make_need(2, 8));
+	/* However well it would fit otherwise. */
+	expect_better(make_node(1, 64, 12000), make_node(0, 8, 16400), make_need(2, 8));
 	/* An eighth too few does not matter yet: the fit decides. */
 	expect_better(make_node(1, 9, 16000), make_node(0, 64, 16000), make_need(2, 8));
 	/* Where all are short, the one that is least. */
