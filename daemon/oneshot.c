@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The answer that libvirt waits for. A child reads and decides under a deadline; should it not
- * come back, the parent answers from the node files alone, which no other process can hold up.
- * Telling comes after the answer is out, and may not hold anybody up either.
+ * come back, the parent answers from the node files and the ledger, which no other process can
+ * hold up. Telling comes after the answer is out, and may not hold anybody up either.
  */
 #include "oneshot.h"
 
@@ -108,7 +108,7 @@ static bool may_book(const struct place_host *host)
 	return host->root.is_live && geteuid() == 0;
 }
 
-static void open_state(struct place_host *host, struct state_dir *state)
+static void open_state(struct place_host *host, unsigned wait_ms, struct state_dir *state)
 {
 	int r;
 
@@ -119,12 +119,13 @@ static void open_state(struct place_host *host, struct state_dir *state)
 		place_host_note(host, "the boot id cannot be read: the answer is not booked");
 		return;
 	}
-	r = state_dir_open(LOCK_WAIT_MS, state);
+	r = state_dir_open(wait_ms, state);
 	if (r < 0)
 		place_host_note(host, STATE_DIR ": %s: the answer is not booked", strerror(-r));
 }
 
-static int answer_from(struct place_host *host, const struct work *work, FILE *out)
+static int answer_from(struct place_host *host, const struct work *work, unsigned lock_wait_ms,
+		       FILE *out)
 {
 	struct state_dir state = { .fd = -1, .lock_fd = -1 };
 	struct place_inquiry inquiry = { 0 };
@@ -132,7 +133,7 @@ static int answer_from(struct place_host *host, const struct work *work, FILE *o
 	bool is_booked = false;
 	int r;
 
-	open_state(host, &state);
+	open_state(host, lock_wait_ms, &state);
 	r = place_ledger_load(host, &ledger);
 	if (r == 0)
 		r = place_inquiry_run(host, &ledger, &work->policy, &work->request,
@@ -153,48 +154,29 @@ static int answer_from(struct place_host *host, const struct work *work, FILE *o
 	return r;
 }
 
-static int work_fully(void *data, FILE *out)
+/* only_nodes: no guests, no hwloc, no waiting: nothing that another process can hold up. */
+static int work_on_host(const struct work *work, bool only_nodes, FILE *out)
 {
-	const struct work *work = data;
 	struct place_host host;
 	int r;
 
 	r = place_host_init(work->options->root, &host);
 	if (r < 0)
 		return r;
-	r = place_host_read_topology(&host, false);
+	r = place_host_read_topology(&host, only_nodes);
 	if (r == 0)
-		r = place_host_take_sample(&host, false);
+		r = place_host_take_sample(&host, only_nodes);
 	if (r == 0)
-		r = answer_from(&host, work, out);
+		r = answer_from(&host, work, only_nodes ? 0 : LOCK_WAIT_MS, out);
 	for (size_t i = 0; i < host.n_notes; i++)
 		put_note(out, host.notes[i]);
 	place_host_done(&host);
 	return r;
 }
 
-/* No guests, no cores, no ledger, no lock: files of the node folders only. */
-static int work_blindly(const struct work *work, FILE *out)
+static int work_fully(void *data, FILE *out)
 {
-	struct place_inquiry inquiry = { 0 };
-	struct place_ledger ledger = { 0 };
-	struct place_host host;
-	int r;
-
-	r = place_host_init(work->options->root, &host);
-	if (r < 0)
-		return r;
-	r = place_host_read_topology(&host, true);
-	if (r == 0)
-		r = place_host_take_sample(&host, true);
-	if (r == 0)
-		r = place_inquiry_run(&host, &ledger, &work->policy, &work->request,
-				      host.sample.taken_ns, false, &inquiry);
-	if (r == 0)
-		put_answer(out, &inquiry.advice, false);
-	place_inquiry_done(&inquiry);
-	place_host_done(&host);
-	return r;
+	return work_on_host(data, false, out);
 }
 
 static int answer_after_trouble(const struct work *work, int trouble, struct place_text *text)
@@ -206,8 +188,8 @@ static int answer_after_trouble(const struct work *work, int trouble, struct pla
 	out = open_memstream(&text->data, &text->size);
 	if (!out)
 		return -ENOMEM;
-	r = work_blindly(work, out);
-	fprintf(out, "note answered from the node files alone: %s\n", strerror(-trouble));
+	r = work_on_host(work, true, out);
+	fprintf(out, "note answered without looking at the guests: %s\n", strerror(-trouble));
 	return fclose(out) != 0 ? -ENOMEM : r;
 }
 

@@ -7,6 +7,15 @@
 
 #include "decide/answer.h"
 
+/*
+ * promise_ns: libvirt starts QEMU within a second of the answer; hooks, a TPM or a slow disk may
+ * make it several. A longer time would hold room for starts that failed.
+ * reserve_permille: what a host that runs for months grows by beside its guests; the kernel's
+ * watermark alone is 2 to 3 permille.
+ * guest_overhead_bytes: as much as numad leaves on a node. A bare QEMU 7.2 has 13 MiB beside the
+ * guest's RAM (emulated host, 2026-11-21); displays, disks and page tables (1/512 of the RAM)
+ * make it more.
+ */
 void place_policy_default(struct place_policy *ret_policy)
 {
 	*ret_policy = (struct place_policy){

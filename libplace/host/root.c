@@ -155,6 +155,33 @@ int place_root_readf(const struct place_root *root, struct place_text *text, con
 	return place_root_read(root, text, path);
 }
 
+int place_root_readlinkf(const struct place_root *root, char *target, size_t size,
+			 const char *format, ...)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+	va_list arguments;
+	ssize_t n;
+
+	va_start(arguments, format);
+	n = vsnprintf(path, sizeof(path), format, arguments);
+	va_end(arguments);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -ENAMETOOLONG;
+	if (root->is_live) {
+		n = readlinkat(root->fd, path, target, size - 1);
+	} else {
+		fd = place_root_openat(root, path, O_PATH | O_NOFOLLOW);
+		if (fd < 0)
+			return fd;
+		n = readlinkat(fd, "", target, size - 1);
+	}
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	return 0;
+}
+
 int place_root_each_name(const struct place_root *root, const char *path, const char *prefix,
 			 int (*visit)(const char *rest, void *data), void *data)
 {

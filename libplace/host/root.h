@@ -57,6 +57,15 @@ int place_root_readf(const struct place_root *root, struct place_text *text, con
 		     ...) __attribute__((format(printf, 3, 4)));
 
 /*
+ * The target of a symbolic link, cut where it does not fit, and a NUL. One system call on the
+ * live host: where a question would otherwise open a file of every process, that counts.
+ *
+ * Returns: 0 or -errno (-ENOENT, -EACCES, -EINVAL it is no link).
+ */
+int place_root_readlinkf(const struct place_root *root, char *target, size_t size,
+			 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/*
  * Calls visit() for each entry of a directory whose name begins with `prefix`, with the rest of
  * the name; or, second form, for each where that rest is a decimal number. In no order; a
  * negative return ends the walk and is passed on.

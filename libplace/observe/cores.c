@@ -213,10 +213,21 @@ static int load_recorded(const struct place_root *root, struct place_topology *t
 	return 0;
 }
 
+/* Since 4.19 the kernel says in one file that no core has two threads online (kernel/cpu.c). */
+static bool has_no_siblings(const struct place_root *root)
+{
+	_cleanup_text_ struct place_text text = { 0 };
+
+	return place_root_read(root, &text, "sys/devices/system/cpu/smt/active") == 0 &&
+	       !strcmp(text.data, "0\n");
+}
+
 int place_cores_load(const struct place_root *root, struct place_topology *topology)
 {
-	const int r = root->is_live ? load_live(topology) : load_recorded(root, topology);
+	int r = 0;
 
+	if (!has_no_siblings(root))
+		r = root->is_live ? load_live(topology) : load_recorded(root, topology);
 	if (r == 0)
 		topology->have_cores = true;
 	return r;

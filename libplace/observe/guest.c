@@ -7,6 +7,7 @@
 #include "observe/guest.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct walk {
 	const struct place_mounts *mounts;
 	const struct place_loads *loads;
 	uint64_t now_ns;
+	size_t n_processes;
 	struct place_guests *guests;
 };
 
@@ -49,14 +51,40 @@ static int add_guest(struct place_guests *guests, int pid)
 	return 0;
 }
 
-/* qemu-system-x86, qemu-kvm, and "qemu:NAME" where libvirt was told to set the process name. */
+static bool is_qemu_name(const char *name)
+{
+	return !strncmp(name, "qemu", 4) || !strcmp(name, "kvm") || !strcmp(name, "kvm\n");
+}
+
+/*
+ * By the program it runs: qemu-system-x86_64, qemu-kvm. One call per process, and most processes
+ * are none (kernel threads have no program at all). Who may not see that, and a recording that
+ * does not have it, goes by the command name: the same, or "qemu:NAME" where libvirt was told to
+ * set it.
+ */
+static bool is_qemu(const struct walk *walk, unsigned id)
+{
+	char program[PATH_MAX];
+	int r;
+
+	r = place_root_readlinkf(walk->root, program, sizeof(program), "proc/%u/exe", id);
+	if (r == 0) {
+		const char *slash = strrchr(program, '/');
+
+		return is_qemu_name(slash ? slash + 1 : program);
+	}
+	if (walk->root->is_live && r == -ENOENT)
+		return false;
+	return place_root_readf(walk->root, walk->text, "proc/%u/comm", id) == 0 &&
+	       is_qemu_name(walk->text->data);
+}
+
 static int add_if_qemu(unsigned id, void *data)
 {
 	struct walk *walk = data;
 
-	if (place_root_readf(walk->root, walk->text, "proc/%u/comm", id) < 0)
-		return 0;
-	if (strncmp(walk->text->data, "qemu", 4) != 0 && strcmp(walk->text->data, "kvm\n") != 0)
+	walk->n_processes++;
+	if (id > INT_MAX || !is_qemu(walk, id))
 		return 0;
 	return add_guest(walk->guests, (int)id);
 }
@@ -271,6 +299,9 @@ int place_guests_read(const struct place_root *root, struct place_text *text,
 	int r;
 
 	r = args ? place_root_each_id(root, "proc", "", add_if_qemu, &walk) : -ENOMEM;
+	/* Not even ourselves: only the folder is there, and nothing is mounted on it. */
+	if (r == 0 && root->is_live && !walk.n_processes)
+		r = -ENOENT;
 	if (r < 0) {
 		place_guests_done(&guests);
 		return r;

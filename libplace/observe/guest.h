@@ -17,8 +17,8 @@ struct place_guests {
 };
 
 /*
- * Finds every process whose command name begins with "qemu" (or "kvm") and reads what its
- * command line, its status and libvirt's record of it say. `loads` are earlier CPU times, or
+ * Finds every process whose program is named "qemu..." (or "kvm") and reads what its command
+ * line, its status and libvirt's record of it say. `loads` are earlier CPU times, or
  * NULL. A process that goes meanwhile is left out: that is no error.
  *
  * Returns: 0 or -errno (-ENOMEM; -ENOENT, -EACCES of /proc itself).

@@ -35,40 +35,43 @@ static uint64_t find_page_size(const char *options)
 	return bytes;
 }
 
-/* What was mounted at a path before is not to be seen any more. */
-static void hide(struct place_mounts *mounts, const char *path)
+/* Whether one of the lines that follow mounts something else over the path. */
+static bool is_hidden(const char *path, const char *later)
 {
-	size_t n = 0;
+	const size_t size = strlen(path);
 
-	if (!strcmp(mounts->cgroup2, path + 1))
-		mounts->cgroup2[0] = '\0';
-	if (!strcmp(mounts->cpuset_v1, path + 1))
-		mounts->cpuset_v1[0] = '\0';
-	for (size_t i = 0; i < mounts->n_hugetlbfs; i++)
-		if (strcmp(mounts->hugetlbfs[i].path, path) != 0)
-			mounts->hugetlbfs[n++] = mounts->hugetlbfs[i];
-	mounts->n_hugetlbfs = n;
+	for (const char *at = later; at && *at; at += *at == '\n') {
+		at += strcspn(at, " \n");
+		if (*at == ' ' && !strncmp(at + 1, path, size) && at[1 + size] == ' ')
+			return true;
+		at += strcspn(at, "\n");
+	}
+	return false;
 }
 
-/* The first of a kind counts: later ones are bind mounts of containers. */
-static void take_path(char *taken, const char *path)
+/* The first of a kind that can be seen counts: later ones are bind mounts of containers. */
+static bool take_path(char *taken, const char *path, const char *later)
 {
-	if (!taken[0] && strlen(path) < PLACE_MOUNT_PATH_MAX)
-		memcpy(taken, path + 1, strlen(path));
+	if (taken[0] || strlen(path) >= PLACE_MOUNT_PATH_MAX || is_hidden(path, later))
+		return false;
+	memcpy(taken, path + 1, strlen(path));
+	return true;
 }
 
-static void take_hugetlbfs(struct place_mounts *mounts, const char *path, const char *options)
+static void take_hugetlbfs(struct place_mounts *mounts, const char *path, const char *options,
+			   const char *later)
 {
 	struct place_hugetlbfs *mount;
 
-	if (mounts->n_hugetlbfs == PLACE_HUGETLBFS_MAX || strlen(path) >= PLACE_MOUNT_PATH_MAX)
+	if (mounts->n_hugetlbfs == PLACE_HUGETLBFS_MAX || strlen(path) >= PLACE_MOUNT_PATH_MAX ||
+	    is_hidden(path, later))
 		return;
 	mount = &mounts->hugetlbfs[mounts->n_hugetlbfs++];
 	memcpy(mount->path, path, strlen(path) + 1);
 	mount->page_bytes = find_page_size(options);
 }
 
-static void take_line(struct place_mounts *mounts, char *line)
+static void take_line(struct place_mounts *mounts, char *line, const char *later)
 {
 	char *rest = line;
 	const char *device = strsep(&rest, " ");
@@ -78,15 +81,15 @@ static void take_line(struct place_mounts *mounts, char *line)
 
 	if (!device || !options || path[0] != '/')
 		return;
-	hide(mounts, path);
 	if (!strcmp(type, "cgroup2")) {
-		take_path(mounts->cgroup2, path);
+		(void)take_path(mounts->cgroup2, path, later);
 	} else if (!strcmp(type, "cpuset") ||
 		   (!strcmp(type, "cgroup") && has_option(options, "cpuset"))) {
-		mounts->is_noprefix = !strcmp(type, "cpuset") || has_option(options, "noprefix");
-		take_path(mounts->cpuset_v1, path);
+		if (take_path(mounts->cpuset_v1, path, later))
+			mounts->is_noprefix =
+				!strcmp(type, "cpuset") || has_option(options, "noprefix");
 	} else if (!strcmp(type, "hugetlbfs")) {
-		take_hugetlbfs(mounts, path, options);
+		take_hugetlbfs(mounts, path, options, later);
 	}
 }
 
@@ -104,7 +107,7 @@ int place_mounts_read(const struct place_root *root, struct place_text *text,
 		return r;
 	rest = text->data;
 	while ((line = strsep(&rest, "\n")))
-		take_line(ret_mounts, line);
+		take_line(ret_mounts, line, rest);
 	return 0;
 }
 

@@ -303,6 +303,17 @@ def write_guest(root, host, guest):
         write(root, f"run/libvirt/qemu/{guest.name}.xml", guest.domstatus)
 
 
+def promise_line(booked_s, vcpus, mib, nodes):
+    """A line of run/placed/promises: an answer whose guest has not appeared."""
+    return (f"booked_ns {booked_s * 10**9} vcpus_centi {vcpus * 100} memory_bytes {mib << 20} "
+            f"pid 0 start_ns 0 seen_ns 0 nodes {nodes}\n")
+
+
+def promises_text(lines, boot_id=BOOT_ID):
+    """The whole of it."""
+    return f"placed promises 1 boot {boot_id}\n" + "".join(lines)
+
+
 def _write_proc(root, host):
     write(root, "proc/meminfo", _proc_meminfo(host))
     write(root, "proc/stat", _proc_stat(host))

@@ -10,7 +10,8 @@ import re
 import build_tree
 import pytest
 import trees
-from build_tree import Guest, Host, Node, even_host, flat_distances, ids_of
+from build_tree import (Guest, Host, Node, even_host, flat_distances, ids_of, promise_line,
+                        promises_text)
 from conftest import without_archives
 from test_oracle import archived, host_of_text, numactl_names
 
@@ -209,7 +210,6 @@ def test_busy_node_is_left_to_itself(ask):
     host = even_host(2, 8, 64000, 40000)
     host.guests = busy_guests([(0, "0-7"), (0, "0-7")])
     assert ask(host)("4:1000") == {1}
-    host = even_host(2, 8, 64000, 40000)
 
 
 def cxl_host(free_mib):
@@ -402,15 +402,19 @@ def test_all_cpus_isolated(ask):
     assert len(answer("4:8000")) == 1
 
 
+@pytest.mark.xfail(strict=True, reason="libsmartcols prints any text but 0 and N as true: "
+                                       "ctl/advise.c gives it the word false")
+def test_chosen_column_agrees(built, programs):
+    table = programs.table(built(even_host(2, 8, 64000, 40000)), "4:1000")
+    assert {row["node"] for row in table["nodes"] if row["chosen"]} == table["set"]
+
+
 # ---- the ledger of a recording -------------------------------------------------------------------
 
 def test_same_promises_same_answer(built, programs):
     """A promise of this boot takes its memory from its node, whoever asks."""
     host = even_host(2, 8, 64000, 40000, files={
-        "run/placed/promises":
-            f"placed promises 1 boot {build_tree.BOOT_ID}\n"
-            f"booked_ns {99990 * 10**9} vcpus_centi 400 memory_bytes {30000 * MIB} pid 0 "
-            "start_ns 0 seen_ns 0 nodes 0\n"})
+        "run/placed/promises": promises_text([promise_line(99990, 4, 30000, "0")])})
     root = built(host)
     table = {row["node"]: row for row in programs.table(root, "4:20000")["nodes"]}
     assert table[0]["promised_bytes"] == 30000 * MIB + OVERHEAD_BYTES

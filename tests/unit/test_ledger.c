@@ -47,7 +47,7 @@ static void test_fields(void **state)
 {
 	struct place_ledger ledger =
 		parse(HEAD GOOD "booked_ns 18446744073709551615 vcpus_centi 4294967295 memory_bytes "
-				"18446744073709551615 pid 2147483647 start_ns 9 seen_ns 0 nodes 0,8,252-255\n",
+				"18446744073709551615 pid 2147483647 start_ns 9 seen_ns 7 nodes 0,8,252-255\n",
 		      2, 0);
 
 	(void)state;
@@ -61,6 +61,7 @@ static void test_fields(void **state)
 	assert_true(ledger.promises[1].memory_bytes == UINT64_MAX);
 	assert_int_equal(ledger.promises[1].pid, INT_MAX);
 	assert_int_equal(ledger.promises[1].start_ns, 9);
+	assert_int_equal(ledger.promises[1].seen_ns, 7);
 	assert_int_equal(place_set_count(&ledger.promises[1].nodes), 6);
 	place_ledger_done(&ledger);
 }
@@ -96,6 +97,7 @@ static void test_damaged_lines(void **state)
 		"booked_ns 1 vcpus_centi 4 memory_bytes x pid 0 start_ns 0 seen_ns 0 nodes 1",
 		"booked_ns 1 vcpus_centi 4 memory_bytes 1 pid 2147483648 start_ns 0 seen_ns 0 nodes 1",
 		"booked_ns 1 vcpus_centi 4 memory_bytes 1 pid -1 start_ns 0 seen_ns 0 nodes 1",
+		"booked_ns 1 vcpus_centi 4 memory_bytes 1 pid 0 start_ns 0 nodes 1",
 		"booked_ns 1 vcpus_centi 4 memory_bytes 1 start_ns 0 seen_ns 0 nodes 1",
 		"booked_ns 1 vcpus_centi 4 memory_bytes 1 pid 0 start_ns 0 seen_ns 0 nodes",
 		"booked_ns 1 vcpus_centi 4 memory_bytes 1 pid 0 start_ns 0 seen_ns 0 nodes ",
