@@ -188,7 +188,8 @@ static void add_line(const struct view *view, const struct place_reply *reply, s
 	if (!cells.line)
 		return;
 	put_number(&cells, row->id);
-	put(&cells, view->as_json ? (is_chosen ? "true" : "false") : (is_chosen ? "*" : ""));
+	/* libsmartcols makes booleans of 1 and 0, and true of the word "false". */
+	put(&cells, view->as_json ? (is_chosen ? "1" : "0") : (is_chosen ? "*" : ""));
 	put_bytes(&cells, is_known, row->total_bytes);
 	put_bytes(&cells, is_known, row->free_bytes);
 	put_bytes(&cells, is_known, row->reclaimable_bytes);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* placectl: looks at what placed looks at, and changes nothing. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ static int usage(FILE *file, int exit_status)
 	return exit_status;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	if (argc < 2)
 		return usage(stderr, EXIT_FAILURE);
@@ -41,4 +42,15 @@ int main(int argc, char **argv)
 			return commands[i].run(argc - 1, argv + 1);
 	fprintf(stderr, "placectl: unknown command: %s\n", argv[1]);
 	return usage(stderr, EXIT_FAILURE);
+}
+
+/* What could not be written was not said: a full disk is no success. */
+int main(int argc, char **argv)
+{
+	const int exit_status = run(argc, argv);
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return exit_status;
+	fprintf(stderr, "placectl: the output cannot be written: %s\n", strerror(errno));
+	return EXIT_FAILURE;
 }

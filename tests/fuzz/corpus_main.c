@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Runs a fuzz target over the files and folders given, once each: for compilers without
- * libFuzzer, so that make check keeps the seeds working. No file at all is a failure.
+ * libFuzzer, so that make check keeps the seeds working. Without arguments over the target's own
+ * seeds, which are named after it. No file at all is a failure.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -58,9 +59,23 @@ static int run_path(const char *path)
 	return n;
 }
 
+/* fuzz_mounts has its seeds in corpus/mounts; automake says where the source is. */
+static int run_seeds(const char *program)
+{
+	const char *source = getenv("srcdir"), *name = strrchr(program, '/');
+	char path[PATH_MAX];
+
+	name = strstr(name ? name : program, "fuzz_");
+	if (!name)
+		return 0;
+	snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/%s", source ? source : ".",
+		 name + strlen("fuzz_"));
+	return run_path(path);
+}
+
 int main(int argc, char **argv)
 {
-	int n = 0;
+	int n = argc > 1 ? 0 : run_seeds(argv[0]);
 
 	for (int i = 1; i < argc; i++)
 		n += run_path(argv[i]);

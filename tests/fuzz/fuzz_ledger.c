@@ -43,6 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (place_ledger_parse(text, BOOT, &ledger, &n_damaged) == 0) {
 		if (ledger.n > ledger.capacity)
 			abort();
+		for (size_t i = 0; i < ledger.n; i++)
+			if (place_set_is_empty(&ledger.promises[i].nodes))
+				abort();
 		check_round_trip(&ledger);
 		place_ledger_done(&ledger);
 	}

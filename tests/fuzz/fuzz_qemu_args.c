@@ -21,8 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	place_qemu_args_parse(cmdline, size, &args);
 	if (!memchr(args.name, '\0', sizeof(args.name)) ||
 	    !memchr(args.uuid, '\0', sizeof(args.uuid)) ||
-	    !memchr(args.mem_path, '\0', sizeof(args.mem_path)) ||
-	    args.bind >= PLACE_BIND_COUNT || args.n_vcpus > PLACE_SET_MAX)
+	    !memchr(args.mem_path, '\0', sizeof(args.mem_path)) || args.bind >= PLACE_BIND_COUNT ||
+	    args.n_vcpus > PLACE_SET_MAX)
 		abort();
 	if ((args.known & PLACE_GUEST_MEMS) && place_set_is_empty(&args.mems))
 		abort();

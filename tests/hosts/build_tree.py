@@ -71,6 +71,7 @@ class Guest:
     comm: str = "qemu-system-x86"
     args: list = dataclasses.field(default_factory=list)
     program: str = "/usr/bin/qemu-system-x86_64"
+    exe: str = None                 # where /proc/PID/exe leads; None: no such link
     cmdline: bytes = None           # the raw bytes, instead of program and args
     resident_mib: int = 100         # RssAnon
     shmem_mib: int = 0              # RssShmem
@@ -297,6 +298,8 @@ def write_guest(root, host, guest):
                            for word in words)
     write(root, f"{folder}/comm", guest.comm[:15] + "\n")
     write(root, f"{folder}/cmdline", cmdline)
+    if guest.exe is not None:
+        (pathlib.Path(root) / folder / "exe").symlink_to(guest.exe)
     write(root, f"{folder}/stat", guest.stat or _guest_stat(guest))
     write(root, f"{folder}/status", _guest_status(host, guest))
     if guest.domstatus:

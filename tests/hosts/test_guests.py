@@ -88,6 +88,18 @@ def test_commands_that_are_none(comm, built, programs):
     assert not programs.describe(built(host))["guests"]
 
 
+@pytest.mark.parametrize("exe, comm, is_guest", [
+    ("/usr/libexec/qemu-kvm", "qemu-kvm", True),
+    ("/usr/bin/qemu-system-x86_64", "worker", True),            # named by process=
+    ("/usr/bin/qemu-system-x86_64 (deleted)", "qemu-system-x86", True),     # upgraded meanwhile
+    ("/usr/bin/bash", "qemu-system-x86", False),
+    ("/opt/qemu-system-x86_64/bin/other", "other", False),
+])
+def test_program_decides(exe, comm, is_guest, built, programs):
+    host = even_host(1, 4, 8000, guests=[Guest(PID, comm=comm, exe=exe, args=["-m", "1G"])])
+    assert bool(programs.describe(built(host))["guests"]) == is_guest
+
+
 def test_zombie_and_kernel_thread_are_none(built, programs):
     host = even_host(1, 4, 8000, guests=[Guest(PID, cmdline=b"")])
     facts = programs.describe(built(host))

@@ -536,6 +536,18 @@ def test_status(text, broken):
         assert any("could not be read" in note for note in facts["notes"])
 
 
+@pytest.mark.parametrize("exe", ["q" * 4000, "/" * 4000, "../" * 1000, "\n", "/proc/self/exe",
+                                 "exe", "/usr/bin/qemu-" + "x" * 4000], ids=range(7))
+def test_program_link(exe, broken):
+    """It is read as text, and never followed."""
+    broken(lambda root: None, guest_host(exe=exe))
+
+
+def test_program_that_is_no_link(broken):
+    _, facts = broken(replace(f"proc/{PID}/exe", GARBAGE))
+    assert list(facts["guest"]) == [PID]
+
+
 @pytest.mark.parametrize("left", [[], ["comm"], ["comm", "cmdline"], ["comm", "cmdline", "stat"]],
                          ids=str)
 def test_vanished(left, broken):

@@ -402,8 +402,6 @@ def test_all_cpus_isolated(ask):
     assert len(answer("4:8000")) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="libsmartcols prints any text but 0 and N as true: "
-                                       "ctl/advise.c gives it the word false")
 def test_chosen_column_agrees(built, programs):
     table = programs.table(built(even_host(2, 8, 64000, 40000)), "4:1000")
     assert {row["node"] for row in table["nodes"] if row["chosen"]} == table["set"]

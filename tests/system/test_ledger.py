@@ -99,7 +99,8 @@ def test_other_boot_is_ignored(box):
     assert BOOT_OF_NOBODY not in box.ledger.read_text()
 
 
-@pytest.mark.parametrize("damage", ["booked_ns x\n", "\n\0\0\x1b[2J\n", "booked_ns 1 vcpus_centi 4", "x" * 100000 + "\n"])
+@pytest.mark.parametrize("damage", ["booked_ns x\n", "\n\0\0\x1b[2J\n", "booked_ns 1 vcpus_centi 4",
+                                    "x" * 100000 + "\n"])
 def test_damaged_lines_are_left_out(box, damage):
     answers(box.ask("1:64"))
     line = box.ledger.read_text().splitlines(True)[1]

@@ -276,12 +276,17 @@ def is_gone(pid):
 @needs_root
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_asker_dies(box, number):
-    """Nothing of it stays behind."""
+    """Nothing of it stays behind: not even a child that would never end by itself."""
     process, asker, child, lock = start_held(box)
+    os.kill(child, signal.SIGSTOP)
     os.kill(asker, number)
     process.communicate(timeout=60)
-    wait_for(lambda: is_gone(child), "the child lives on")
     lock.close()
+    try:
+        wait_for(lambda: is_gone(child), "the child lives on")
+    finally:
+        if not is_gone(child):
+            os.kill(child, signal.SIGKILL)
 
 
 @needs_root

@@ -21,8 +21,7 @@
 #define ADVISED "  <numad nodeset='1' cpuset='4-7'/>\n"
 #define DOMAIN "  <domain type='kvm' id='1'>\n    <name>db</name>\n"
 #define BALLOON "    <currentMemory unit='KiB'>262144</currentMemory>\n"
-#define AUTO \
-	"    <numatune>\n      <memory mode='strict' placement='auto'/>\n    </numatune>\n"
+#define AUTO "    <numatune>\n      <memory mode='strict' placement='auto'/>\n    </numatune>\n"
 #define END "  </domain>\n</domstatus>\n"
 
 static void expect_status(const char *text, uint64_t balloon_kib, enum place_bind bind,
@@ -59,8 +58,8 @@ static void test_modes(void **state)
 		const char *mode;
 		enum place_bind bind;
 	} cases[] = {
-		{ "strict", PLACE_BIND_STRICT },	 { "interleave", PLACE_BIND_INTERLEAVE },
-		{ "preferred", PLACE_BIND_PREFERRED },	 { "restrictive", PLACE_BIND_CPUSET },
+		{ "strict", PLACE_BIND_STRICT },	{ "interleave", PLACE_BIND_INTERLEAVE },
+		{ "preferred", PLACE_BIND_PREFERRED },	{ "restrictive", PLACE_BIND_CPUSET },
 		{ "from-the-future", PLACE_BIND_NONE }, { "", PLACE_BIND_NONE },
 	};
 
@@ -138,8 +137,7 @@ static void test_cut_off(void **state)
 static void test_damaged_values(void **state)
 {
 	(void)state;
-	expect_status(HEAD STATUS DOMAIN
-		      "    <currentMemory unit='KiB'>lots</currentMemory>\n" END,
+	expect_status(HEAD STATUS DOMAIN "    <currentMemory unit='KiB'>lots</currentMemory>\n" END,
 		      0, PLACE_BIND_NONE, "");
 	expect_status(HEAD STATUS DOMAIN
 		      "    <numatune>\n      <memory mode='strict' nodeset='7-2'/>\n" END,
@@ -152,7 +150,8 @@ static void test_damaged_values(void **state)
 		      "");
 }
 
-#define METADATA(text) "    <metadata>\n      <app:x xmlns:app='u'>" text "</app:x>\n    </metadata>\n"
+#define METADATA(text)                                                                             \
+	"    <metadata>\n      <app:x xmlns:app='u'>" text "</app:x>\n    </metadata>\n"
 #define FAKE_BALLOON "\n    <currentMemory unit='KiB'>4</currentMemory>\n"
 #define FAKE_TUNE "\n    <numatune>\n      <memory mode='interleave' nodeset='6'/>\n"
 
@@ -164,7 +163,8 @@ static void test_metadata_is_not_believed(void **state)
 			      BALLOON AUTO END,
 		      262144, PLACE_BIND_STRICT, "1");
 	expect_status(HEAD STATUS DOMAIN METADATA("<!--" FAKE_BALLOON FAKE_TUNE
-						  "\n    </metadata>\n" FAKE_TUNE "-->") BALLOON END,
+						  "\n    </metadata>\n" FAKE_TUNE "-->")
+			      BALLOON END,
 		      262144, PLACE_BIND_NONE, "");
 	expect_status(HEAD STATUS DOMAIN METADATA("<![CDATA[\n  <numad nodeset='6'/>\n]]>")
 			      BALLOON AUTO END,

@@ -195,8 +195,9 @@ static void test_deadlines(void **state)
 		int (*work)(void *data, FILE *out);
 		bool data;
 	} cases[] = {
-		{ hang, false },	   { hang, true },	     { stop, false },
-		{ close_and_hang, false }, { write_for_ever, false }, { ignore_signals, false },
+		{ hang, false },	   { hang, true },
+		{ stop, false },	   { close_and_hang, false },
+		{ write_for_ever, false }, { ignore_signals, false },
 	};
 
 	(void)state;
@@ -206,11 +207,10 @@ static void test_deadlines(void **state)
 		int status;
 
 		shared->child = 0;
-		assert_int_equal(guard_run(cases[i].work, data ? &data : NULL,
-					   cases[i].work == write_for_ever ? SHORT_MS / 5 :
-									     SHORT_MS,
-					   &text),
-				 -ETIMEDOUT);
+		assert_int_equal(
+			guard_run(cases[i].work, data ? &data : NULL,
+				  cases[i].work == write_for_ever ? SHORT_MS / 5 : SHORT_MS, &text),
+			-ETIMEDOUT);
 		assert_int_equal(text.size, 4711);
 		/* It is ours to wait for, and dies by the signal. */
 		assert_true(waitpid(-1, &status, 0) > 0);
@@ -354,10 +354,10 @@ static void test_limit_rest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text_comes_back),	    cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_deadlines),	    cmocka_unit_test(test_output_is_not_held),
-		cmocka_unit_test(test_ignored_children),    cmocka_unit_test(test_no_descriptors_leak),
-		cmocka_unit_test(test_parent_dies),	    cmocka_unit_test(test_limit_rest),
+		cmocka_unit_test(test_text_comes_back),	 cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_deadlines),	 cmocka_unit_test(test_output_is_not_held),
+		cmocka_unit_test(test_ignored_children), cmocka_unit_test(test_no_descriptors_leak),
+		cmocka_unit_test(test_parent_dies),	 cmocka_unit_test(test_limit_rest),
 	};
 
 	return cmocka_run_group_tests(tests, map_shared, NULL);

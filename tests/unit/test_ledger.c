@@ -21,7 +21,8 @@
 
 #define BOOT "5cdfe7b1-ed1f-4b13-a5c2-6ec8cf7bb1dc"
 #define HEAD "placed promises 1 boot " BOOT "\n"
-#define GOOD "booked_ns 1 vcpus_centi 400 memory_bytes 1073741824 pid 0 start_ns 0 seen_ns 0 nodes 1\n"
+#define GOOD                                                                                       \
+	"booked_ns 1 vcpus_centi 400 memory_bytes 1073741824 pid 0 start_ns 0 seen_ns 0 nodes 1\n"
 
 static struct place_ledger parse(const char *text, size_t n, size_t n_damaged)
 {
@@ -45,10 +46,11 @@ static void expect(const char *text, size_t n, size_t n_damaged)
 
 static void test_fields(void **state)
 {
-	struct place_ledger ledger =
-		parse(HEAD GOOD "booked_ns 18446744073709551615 vcpus_centi 4294967295 memory_bytes "
-				"18446744073709551615 pid 2147483647 start_ns 9 seen_ns 7 nodes 0,8,252-255\n",
-		      2, 0);
+	struct place_ledger ledger = parse(
+		HEAD GOOD
+		"booked_ns 18446744073709551615 vcpus_centi 4294967295 memory_bytes "
+		"18446744073709551615 pid 2147483647 start_ns 9 seen_ns 7 nodes 0,8,252-255\n",
+		2, 0);
 
 	(void)state;
 	assert_int_equal(ledger.promises[0].booked_ns, 1);
@@ -92,10 +94,13 @@ static void test_damaged_lines(void **state)
 		"booked_ns 1",
 		"booked_ns  1 vcpus_centi 4 memory_bytes 1 pid 0 start_ns 0 seen_ns 0 nodes 1",
 		"booked_ns -1 vcpus_centi 4 memory_bytes 1 pid 0 start_ns 0 seen_ns 0 nodes 1",
-		"booked_ns 18446744073709551616 vcpus_centi 4 memory_bytes 1 pid 0 start_ns 0 seen_ns 0 nodes 1",
-		"booked_ns 1 vcpus_centi 4294967296 memory_bytes 1 pid 0 start_ns 0 seen_ns 0 nodes 1",
+		"booked_ns 18446744073709551616 vcpus_centi 4 memory_bytes 1 pid 0 start_ns 0 "
+		"seen_ns 0 nodes 1",
+		"booked_ns 1 vcpus_centi 4294967296 memory_bytes 1 pid 0 start_ns 0 seen_ns 0 "
+		"nodes 1",
 		"booked_ns 1 vcpus_centi 4 memory_bytes x pid 0 start_ns 0 seen_ns 0 nodes 1",
-		"booked_ns 1 vcpus_centi 4 memory_bytes 1 pid 2147483648 start_ns 0 seen_ns 0 nodes 1",
+		"booked_ns 1 vcpus_centi 4 memory_bytes 1 pid 2147483648 start_ns 0 seen_ns 0 "
+		"nodes 1",
 		"booked_ns 1 vcpus_centi 4 memory_bytes 1 pid -1 start_ns 0 seen_ns 0 nodes 1",
 		"booked_ns 1 vcpus_centi 4 memory_bytes 1 pid 0 start_ns 0 nodes 1",
 		"booked_ns 1 vcpus_centi 4 memory_bytes 1 start_ns 0 seen_ns 0 nodes 1",
@@ -210,9 +215,9 @@ static void test_load(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields),	       cmocka_unit_test(test_headings),
-		cmocka_unit_test(test_damaged_lines),  cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_load),
+		cmocka_unit_test(test_fields),	      cmocka_unit_test(test_headings),
+		cmocka_unit_test(test_damaged_lines), cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_load),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

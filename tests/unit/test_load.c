@@ -65,7 +65,8 @@ static void test_reading(void **state)
 	} cases[] = {
 		{ HEAD, 0, 0 },
 		{ HEAD "1 2 3\n", 0, 1 },
-		{ HEAD "0 0 0\n7 8 9\n2147483647 18446744073709551615 18446744073709551615\n", 0, 3 },
+		{ HEAD "0 0 0\n7 8 9\n2147483647 18446744073709551615 18446744073709551615\n", 0,
+		  3 },
 		{ "placed load 1 boot 00000000-ed1f-4b13-a5c2-6ec8cf7bb1dc taken_ns 1\n1 2 3\n",
 		  -ESTALE, 0 },
 		{ "placed load 1 boot  taken_ns 1\n", -ESTALE, 0 },
@@ -139,7 +140,9 @@ static void test_round_trip(void **state)
 		  .start_ns = UINT64_MAX,
 		  .cpu_time_ns = UINT64_MAX },
 	};
-	const struct place_sample sample = { .taken_ns = 123456789, .n_guests = 3, .guests = guests };
+	const struct place_sample sample = { .taken_ns = 123456789,
+					     .n_guests = 3,
+					     .guests = guests };
 	_cleanup_text_ struct place_text kept = { 0 };
 	struct place_loads loads;
 

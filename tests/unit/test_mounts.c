@@ -190,8 +190,8 @@ static void test_long_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_missing),	     cmocka_unit_test(test_cgroups),
-		cmocka_unit_test(test_hugetlbfs),    cmocka_unit_test(test_mounted_over),
+		cmocka_unit_test(test_missing),	   cmocka_unit_test(test_cgroups),
+		cmocka_unit_test(test_hugetlbfs),  cmocka_unit_test(test_mounted_over),
 		cmocka_unit_test(test_long_paths),
 	};
 

@@ -54,9 +54,9 @@ static void test_memory(void **state)
 		{ "qemu|-m|-1|", UNKNOWN },
 		{ "qemu|-m|99999999999999999999|", UNKNOWN },
 		{ "qemu|-m|lots|-m|256|", 256 },
-		{ "qemu|-m", 128 },  /* cut before its value */
+		{ "qemu|-m", 128 }, /* cut before its value */
 		{ "qemu|-m|", 128 },
-		{ "-m|512|", 128 },  /* argv[0] is no option */
+		{ "-m|512|", 128 }, /* argv[0] is no option */
 		{ "qemu|512|-m|64|", 64 },
 		{ "qemu|-append|-m|999|-m|64|", 64 },
 		{ "qemu||||-m|64|", 64 },
@@ -87,11 +87,13 @@ static void test_memory(void **state)
 		{ "qemu|-m|1024|-object|memory-backend-epc,id=d,size=512M|"
 		  "-device|pc-dimm,memdev=d|",
 		  1024 },
-		{ "qemu|-m|1024|-object|rng-random,id=d,size=512M|-device|pc-dimm,memdev=d|", 1024 },
+		{ "qemu|-m|1024|-object|rng-random,id=d,size=512M|-device|pc-dimm,memdev=d|",
+		  1024 },
 		{ "qemu|-m|1024|-device|pc-dimm,memdev=none|", 1024 },
 		{ "qemu|-m|1024|-object|memory-backend-ram,size=512M|-device|pc-dimm|", 1024 },
 		{ "qemu|-m|1024|-object|memory-backend-ram,id=a,size=15E|-object|"
-		  "memory-backend-ram,id=b,size=15E|-device|pc-dimm,memdev=a|-device|pc-dimm,memdev=b|",
+		  "memory-backend-ram,id=b,size=15E|-device|pc-dimm,memdev=a|-device|pc-dimm,"
+		  "memdev=b|",
 		  UNKNOWN },
 	};
 
@@ -230,8 +232,9 @@ static void test_too_many(void **state)
 	assert_non_null(file);
 	fputs("qemu|-m|64|", file);
 	for (int i = 0; i < 5000; i++)
-		fprintf(file, "-object|memory-backend-ram,id=m%d,size=1M|-device|pc-dimm,memdev=m%d|",
-			i, i);
+		fprintf(file,
+			"-object|memory-backend-ram,id=m%d,size=1M|-device|pc-dimm,memdev=m%d|", i,
+			i);
 	fputs("-smp|6|", file);
 	assert_int_equal(fclose(file), 0);
 	args = parse(line);

@@ -111,7 +111,7 @@ static void test_open(void **state)
 static void test_read_sizes(void **state)
 {
 	/* Around the first buffer and its doublings, where the NUL has to fit too. */
-	static const size_t sizes[] = { 0,    1,    4094, 4095, 4096, 4097,
+	static const size_t sizes[] = { 0,    1,    4094, 4095, 4096,	4097,
 					8190, 8191, 8192, 8193, 1000000 };
 	struct tree *tree = *state;
 	char *bytes = malloc(1000000);
@@ -246,8 +246,9 @@ static int see_id(unsigned id, void *data)
 
 static void test_listings(void **state)
 {
-	static const char *const names[] = { "node0",  "node17", "node",   "node-1", "node1x",
-					     "node+2", "nod3",   "online", "node4294967296" };
+	static const char *const names[] = { "node0",  "node17", "node",
+					     "node-1", "node1x", "node+2",
+					     "nod3",   "online", "node4294967296" };
 	struct tree *tree = *state;
 	struct seen seen = { 0 };
 	char name[64];

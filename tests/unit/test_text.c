@@ -173,7 +173,7 @@ static void test_escape(void **state)
 		{ "\xc3\xa9\x7f", 16, "\\xc3\\xa9\\x7f" },
 		{ "abcd", 5, "abcd" },
 		{ "abcde", 5, "abcd" },
-		{ "ab\n", 6, "ab" },     /* an escape is whole or not there */
+		{ "ab\n", 6, "ab" }, /* an escape is whole or not there */
 		{ "ab\n", 7, "ab\\x0a" },
 		{ "abc", 1, "" },
 	};
