@@ -15,8 +15,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 build_packages=(autoconf autoconf-archive automake libtool pkg-config gcc libc6-dev make
-	libhwloc-dev libsmartcols-dev)
-test_packages=(libcmocka-dev clang clang-format g++ libclang-rt-14-dev python3 python3-pytest
+	libsmartcols-dev)
+test_packages=(libcmocka-dev clang clang-format g++ hwloc-nox libclang-rt-14-dev python3 python3-pytest
 	shellcheck strace tar bzip2 xz-utils)
 jobs=$(nproc)
 start_s=$SECONDS

@@ -131,15 +131,19 @@ static int answer_from(struct place_host *host, const struct work *work, unsigne
 	struct place_inquiry inquiry = { 0 };
 	struct place_ledger ledger = { 0 };
 	bool is_booked = false;
+	uint64_t now_ns;
 	int r;
 
 	open_state(host, lock_wait_ms, &state);
+	now_ns = place_host_now_ns(host);
 	r = place_ledger_load(host, &ledger);
 	if (r == 0)
-		r = place_inquiry_run(host, &ledger, &work->policy, &work->request,
-				      place_host_now_ns(host), state.fd >= 0, &inquiry);
+		r = place_inquiry_run(host, &ledger, &work->policy, &work->request, now_ns,
+				      state.fd >= 0, &inquiry);
+	/* Not every answer becomes a promise; one that does is the last of them. */
 	if (r == 0 && state.fd >= 0)
-		is_booked = keep_ledger(&state, host, &ledger);
+		is_booked = keep_ledger(&state, host, &ledger) && ledger.n &&
+			    ledger.promises[ledger.n - 1].booked_ns == now_ns;
 	if (r == -ENOSPC) {
 		place_host_note(host, "the ledger is full: the answer is not booked");
 		r = 0;
@@ -154,7 +158,7 @@ static int answer_from(struct place_host *host, const struct work *work, unsigne
 	return r;
 }
 
-/* only_nodes: no guests, no hwloc, no waiting: nothing that another process can hold up. */
+/* only_nodes: no guests, no cores, no waiting: nothing that another process can hold up. */
 static int work_on_host(const struct work *work, bool only_nodes, FILE *out)
 {
 	struct place_host host;

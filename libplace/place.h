@@ -21,8 +21,8 @@
  *
  * Errors: functions that can fail return 0 or -errno; results come through trailing ret_
  * pointers, which are untouched on failure.
- * Threads: a struct place and its replies belong to one thread at a time. place_read() of a
- * recorded tree sets HWLOC_* in the environment while it runs.
+ * Threads: a struct place and its replies belong to one thread at a time; there is no other
+ * state.
  * Growth: structs that a caller allocates begin with their size; set it, and later versions
  * fill or read no more than that.
  */

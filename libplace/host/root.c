@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "host/cleanup.h"
@@ -56,8 +57,10 @@ void place_root_close(struct place_root *root)
  */
 int place_root_openat(const struct place_root *root, const char *path, int flags)
 {
+	/* openat2() refuses what O_PATH has no use for. */
+	const int more = flags & O_PATH ? O_CLOEXEC : O_CLOEXEC | O_NOCTTY;
 	struct open_how how = {
-		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOCTTY),
+		.flags = (uint64_t)(unsigned)(flags | more),
 		.resolve = RESOLVE_IN_ROOT,
 	};
 	long fd = -1;
@@ -68,7 +71,7 @@ int place_root_openat(const struct place_root *root, const char *path, int flags
 			break;
 	}
 	if (fd < 0 && root->is_live && (errno == ENOSYS || errno == EPERM))
-		fd = openat(root->fd, path, flags | O_CLOEXEC | O_NOCTTY);
+		fd = openat(root->fd, path, flags | more);
 	return fd < 0 ? -errno : (int)fd;
 }
 
@@ -153,6 +156,21 @@ int place_root_readf(const struct place_root *root, struct place_text *text, con
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;
 	return place_root_read(root, text, path);
+}
+
+int place_root_check_private(const struct place_root *root, const char *path)
+{
+	_cleanup_close_ int fd = place_root_openat(root, path, O_PATH | O_DIRECTORY);
+	struct stat status;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (root->is_live && ((status.st_uid != 0 && status.st_uid != geteuid()) ||
+			      (status.st_mode & 022)))
+		return -EPERM;
+	return 0;
 }
 
 int place_root_readlinkf(const struct place_root *root, char *target, size_t size,

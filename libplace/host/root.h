@@ -57,6 +57,14 @@ int place_root_readf(const struct place_root *root, struct place_text *text, con
 		     ...) __attribute__((format(printf, 3, 4)));
 
 /*
+ * Whether a folder belongs to root or to us and nobody else may write into it: only then does
+ * what lies in it speak for its owner. Owners mean nothing in a recording.
+ *
+ * Returns: 0; -EPERM others own it or may write into it; -ENOENT, -EACCES, ... as openat2(2).
+ */
+int place_root_check_private(const struct place_root *root, const char *path);
+
+/*
  * The target of a symbolic link, cut where it does not fit, and a NUL. One system call on the
  * live host: where a question would otherwise open a file of every process, that counts.
  *

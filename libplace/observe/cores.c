@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Cores by hwloc, and the text in which they are kept:
+ * Cores from the masks of sibling CPUs, and the text in which they are kept:
  *
  *   placed cores 1
  *   boot 6e5f... cpus 0-15
@@ -10,7 +10,7 @@
 #include "observe/cores.h"
 
 #include <errno.h>
-#include <hwloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,73 +105,11 @@ int place_cores_read_kept(const struct place_root *root, struct place_text *text
 	return r < 0 ? r : parse_kept(text->data, key, topology);
 }
 
-/* A privileged process loads no plugins and asks no CPU by itself. */
-static int load_hwloc(hwloc_topology_t *ret_hwloc)
-{
-	hwloc_topology_t hwloc;
-	int r;
-
-	if (hwloc_topology_init(&hwloc) < 0)
-		return -ENOMEM;
-	hwloc_topology_set_flags(hwloc, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED |
-						HWLOC_TOPOLOGY_FLAG_NO_DISTANCES |
-						HWLOC_TOPOLOGY_FLAG_NO_MEMATTRS |
-						HWLOC_TOPOLOGY_FLAG_NO_CPUKINDS);
-	hwloc_topology_set_all_types_filter(hwloc, HWLOC_TYPE_FILTER_KEEP_NONE);
-	hwloc_topology_set_type_filter(hwloc, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
-	setenv("HWLOC_COMPONENTS", "linux,stop", 1);
-	setenv("HWLOC_HIDE_ERRORS", "2", 1);
-	r = hwloc_topology_load(hwloc) < 0 ? -ENODATA : 0;
-	unsetenv("HWLOC_HIDE_ERRORS");
-	unsetenv("HWLOC_COMPONENTS");
-	if (r < 0)
-		hwloc_topology_destroy(hwloc);
-	else
-		*ret_hwloc = hwloc;
-	return r;
-}
-
-static bool core_is_in_node(hwloc_obj_t core, const struct place_node *node)
-{
-	int cpu;
-
-	hwloc_bitmap_foreach_begin(cpu, core->cpuset) {
-		if (place_set_has(&node->cpus, (unsigned)cpu))
-			return true;
-	}
-	hwloc_bitmap_foreach_end();
-	return false;
-}
-
-static unsigned count_cores(hwloc_topology_t hwloc, const struct place_node *node)
-{
-	unsigned n_cores = 0;
-
-	for (hwloc_obj_t core = hwloc_get_next_obj_by_type(hwloc, HWLOC_OBJ_CORE, NULL); core;
-	     core = hwloc_get_next_obj_by_type(hwloc, HWLOC_OBJ_CORE, core))
-		n_cores += core_is_in_node(core, node);
-	return n_cores;
-}
-
 /* Virtual machines and old kernels may show no cores at all. */
 static void take_cores(struct place_node *node, unsigned n_cores)
 {
 	if (n_cores && n_cores <= node->n_cpus)
 		node->n_cores = n_cores;
-}
-
-static int load_live(struct place_topology *topology)
-{
-	hwloc_topology_t hwloc;
-	int r;
-
-	r = load_hwloc(&hwloc);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < topology->n_nodes; i++)
-		take_cores(&topology->nodes[i], count_cores(hwloc, &topology->nodes[i]));
-	hwloc_topology_destroy(hwloc);
-	return 0;
 }
 
 /* The CPUs of its core: core_cpus since 5.3, thread_siblings before (drivers/base/topology.c). */
@@ -188,18 +126,26 @@ static int read_siblings(const struct place_root *root, struct place_text *text,
 	return -ENODATA;
 }
 
-/*
- * A link in a recording would lead hwloc out of it, and a FIFO would hold it up: the same files
- * are read through the root. The first CPU of a core that is online stands for it.
- */
-static int load_recorded(const struct place_root *root, struct place_topology *topology)
+/* Since 4.19 the kernel says in one file that no core has two threads online (kernel/cpu.c). */
+static bool has_no_siblings(const struct place_root *root, struct place_text *text)
 {
-	_cleanup_text_ struct place_text text = { 0 };
+	return place_root_read(root, text, "sys/devices/system/cpu/smt/active") == 0 &&
+	       !strcmp(text->data, "0\n");
+}
+
+int place_cores_load(const struct place_root *root, struct place_text *text,
+		     struct place_topology *topology)
+{
 	struct place_set firsts = { 0 }, siblings;
 
+	if (has_no_siblings(root, text)) {
+		topology->have_cores = true;
+		return 0;
+	}
+	/* The first CPU of a core that is online stands for it. */
 	for (int cpu = place_set_next(&topology->cpus_online, 0); cpu >= 0;
 	     cpu = place_set_next(&topology->cpus_online, (unsigned)cpu + 1)) {
-		if (read_siblings(root, &text, (unsigned)cpu, &siblings) < 0)
+		if (read_siblings(root, text, (unsigned)cpu, &siblings) < 0)
 			return -ENODATA;
 		place_set_and(&siblings, &topology->cpus_online);
 		if (place_set_next(&siblings, 0) == cpu)
@@ -210,25 +156,6 @@ static int load_recorded(const struct place_root *root, struct place_topology *t
 	for (size_t i = 0; i < topology->n_nodes; i++)
 		take_cores(&topology->nodes[i],
 			   place_set_count_common(&topology->nodes[i].cpus, &firsts));
+	topology->have_cores = true;
 	return 0;
-}
-
-/* Since 4.19 the kernel says in one file that no core has two threads online (kernel/cpu.c). */
-static bool has_no_siblings(const struct place_root *root)
-{
-	_cleanup_text_ struct place_text text = { 0 };
-
-	return place_root_read(root, &text, "sys/devices/system/cpu/smt/active") == 0 &&
-	       !strcmp(text.data, "0\n");
-}
-
-int place_cores_load(const struct place_root *root, struct place_topology *topology)
-{
-	int r = 0;
-
-	if (!has_no_siblings(root))
-		r = root->is_live ? load_live(topology) : load_recorded(root, topology);
-	if (r == 0)
-		topology->have_cores = true;
-	return r;
 }

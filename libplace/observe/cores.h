@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which CPUs share a core: through hwloc on the live host, from the recorded files of another
- * one. Either reads files per CPU (hwloc 10 ms on a host of 256 CPUs with all but cores filtered
- * out, 22 ms with everything; 2 cores, EPYC, 2026-11-21), so the result is kept as text in
- * /run/placed/cores, valid for one boot id and one set of online CPUs.
+ * Which CPUs share a core. That takes a file per CPU (1.2 ms on a recorded host of 256 CPUs,
+ * 9 ms at 2048; 2 cores, EPYC, 2026-11-21), so the result is kept as text in /run/placed/cores,
+ * valid for one boot id and one set of online CPUs. Why not from hwloc: 0002-topology.md.
  */
 #pragma once
 
@@ -21,12 +20,11 @@ int place_cores_read_kept(const struct place_root *root, struct place_text *text
 			  struct place_topology *topology);
 
 /*
- * Fills n_cores of each node by asking hwloc; a recorded host's own files are read instead, so
- * that no link in them leads elsewhere.
- * Returns: 0 or -errno (-ENODATA where the host shows no cores; n_cores stay then).
- * Threads: sets HWLOC_* in the environment while it runs: one at a time.
+ * Fills n_cores of each node from the masks of sibling CPUs.
+ * Returns: 0, or -ENODATA where the host does not show them; n_cores stay then.
  */
-int place_cores_load(const struct place_root *root, struct place_topology *topology);
+int place_cores_load(const struct place_root *root, struct place_text *text,
+		     struct place_topology *topology);
 
 /*
  * The text to keep, for whoever may write it.

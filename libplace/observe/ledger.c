@@ -105,7 +105,9 @@ int place_ledger_load(struct place_host *host, struct place_ledger *ret_ledger)
 	size_t n_damaged;
 	int r;
 
-	r = place_root_read(&host->root, &host->text, PLACE_LEDGER_PATH);
+	r = -ENOENT;
+	if (host->may_trust_kept)
+		r = place_root_read(&host->root, &host->text, PLACE_LEDGER_PATH);
 	if (r < 0 && r != -ENOENT)
 		place_host_note(host, "/" PLACE_LEDGER_PATH ": %s: earlier answers do not count",
 				strerror(-r));

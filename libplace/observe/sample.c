@@ -57,11 +57,22 @@ void place_host_note(struct place_host *host, const char *format, ...)
 	va_end(arguments);
 }
 
+/* What is kept in /run/placed steers where guests go: it counts only where it is root's, or ours. */
+static void check_kept(struct place_host *host)
+{
+	const int r = place_root_check_private(&host->root, PLACE_KEPT_DIR);
+
+	host->may_trust_kept = r == 0;
+	if (r == -EPERM)
+		place_host_note(host, "/" PLACE_KEPT_DIR " is not root's alone: not used");
+}
+
 int place_host_read_topology(struct place_host *host, bool without_cores)
 {
 	struct place_topology *topology = &host->topology;
 	int r;
 
+	check_kept(host);
 	place_topology_done(topology);
 	r = place_topology_read(&host->root, &host->text, topology);
 	if (r < 0)
@@ -71,11 +82,13 @@ int place_host_read_topology(struct place_host *host, bool without_cores)
 				host->root.is_live ? "" : host->root.path);
 	if (without_cores)
 		return 0;
-	r = place_cores_read_kept(&host->root, &host->text, topology);
+	r = -ENOENT;
+	if (host->may_trust_kept)
+		r = place_cores_read_kept(&host->root, &host->text, topology);
 	if (r == -EINVAL)
 		place_host_note(host, "/" PLACE_CORES_PATH " is damaged: not used");
 	if (r < 0)
-		host->cores_are_new = place_cores_load(&host->root, topology) == 0;
+		host->cores_are_new = place_cores_load(&host->root, &host->text, topology) == 0;
 	return 0;
 }
 
@@ -102,7 +115,10 @@ static int read_guests(struct place_host *host, const struct place_mounts *mount
 	int r;
 
 	place_loads_done(&host->loads);
-	r = place_loads_read(&host->root, &host->text, host->topology.boot_id, &host->loads);
+	r = -ENOENT;
+	if (host->may_trust_kept)
+		r = place_loads_read(&host->root, &host->text, host->topology.boot_id,
+				     &host->loads);
 	if (r == -EINVAL)
 		place_host_note(host, "/" PLACE_LOAD_PATH " is damaged: not used");
 	r = place_guests_read(&host->root, &host->text, &host->topology, mounts, &host->loads,

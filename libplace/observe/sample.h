@@ -9,6 +9,8 @@
 #include "host/root.h"
 #include "observe/load.h"
 
+#define PLACE_KEPT_DIR "run/placed"
+
 #define PLACE_NOTES_MAX 8
 #define PLACE_NOTE_SIZE 160
 
@@ -18,7 +20,8 @@ struct place_host {
 	struct place_topology topology;
 	struct place_sample sample;
 	struct place_loads loads;
-	bool cores_are_new; /* hwloc was asked: worth keeping, see observe/cores.h */
+	bool may_trust_kept; /* /run/placed is there, and nobody but root or us writes to it */
+	bool cores_are_new; /* read anew: worth keeping, see observe/cores.h */
 	/* What an operator should know: the library says it, and leaves the telling to others. */
 	size_t n_notes;
 	char notes[PLACE_NOTES_MAX][PLACE_NOTE_SIZE];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the machine is: online nodes, their CPUs, distances and cores. The few files that every
- * question needs are read here; which CPUs share a core takes files per CPU and comes from
- * hwloc, see cores.h. Why not all of it from hwloc: doc/decisions/0002-topology.md.
+ * What the machine is: online nodes, their CPUs and distances, a few files that every question
+ * needs. Which CPUs share a core takes a file per CPU, see cores.h. Why this is not hwloc's work:
+ * doc/decisions/0002-topology.md.
  */
 #pragma once
 

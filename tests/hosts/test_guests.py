@@ -24,7 +24,7 @@ def guest_of(built, programs):
     return read
 
 
-# ---- -m, -smp, -name, -uuid ---------------------------------------------------------------------
+# ---- -m, -smp, -name, -uuid ----------------------------------------------------------------------
 
 @pytest.mark.parametrize("form, expected", [
     ("4096", 4096 * MIB),                       # MiB where nothing is said
@@ -106,7 +106,7 @@ def test_zombie_and_kernel_thread_are_none(built, programs):
     assert not facts["guests"] and not facts["notes"]
 
 
-# ---- memory backends and devices -------------------------------------------------------------------
+# ---- memory backends and devices -----------------------------------------------------------------
 
 def bound_both_ways(kind, more_json="", more_plain=""):
     """One backend of 4 GiB bound to nodes 1 and 3, in libvirt's JSON and in the older spelling."""
@@ -187,7 +187,7 @@ def test_virtio_mem_counts_what_is_requested(requested, expected, guest_of):
     ])["memory_bytes"] == expected
 
 
-# ---- hugepages --------------------------------------------------------------------------------------
+# ---- hugepages -----------------------------------------------------------------------------------
 
 HUGETLBFS = ("hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize=2M 0 0\n"
              "hugetlbfs /dev/hugepages1G hugetlbfs rw,relatime,pagesize=1024M 0 0\n")
@@ -225,7 +225,7 @@ def test_resident_of_old_kernels(guest_of):
     assert guest["resident_bytes"] == 500 * MIB
 
 
-# ---- libvirt's record ----------------------------------------------------------------------------------
+# ---- libvirt's record ----------------------------------------------------------------------------
 
 def status_xml(pid=PID, current_kib=None, numatune="", numad="", metadata=""):
     """/run/libvirt/qemu/NAME.xml as libvirt writes it, shortened."""
@@ -314,7 +314,7 @@ def test_allowed_beyond_the_host(guest_of):
     assert (guest["bind"], guest["mems"], guest["cpus"]) == ("none", "0-3", "0-31")
 
 
-# ---- time -------------------------------------------------------------------------------------------
+# ---- time ----------------------------------------------------------------------------------------
 
 def test_load_since_the_start(guest_of):
     guest = guest_of(WEB, start_s=99000, cpu_time_s=2000)
@@ -352,7 +352,7 @@ def test_stat_is_read_behind_the_last_bracket(comm, guest_of):
     assert (guest["start_ns"], guest["load_millicpu"]) == (99000 * 10**9, 2000)
 
 
-# ---- recorded processes and mounts --------------------------------------------------------------------
+# ---- recorded processes and mounts ---------------------------------------------------------------
 
 def needs_archives():
     if not trees.load_facts():

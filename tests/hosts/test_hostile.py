@@ -57,7 +57,7 @@ def replace(path, text):
     return damage
 
 
-# ---- node and CPU files -------------------------------------------------------------------------
+# ---- node and CPU files --------------------------------------------------------------------------
 
 MEMINFO = [
     b"", b"\n", b"\0", GARBAGE, LONG_LINE, b"Node 0 MemTotal:", b"Node 0 MemTotal: 327",
@@ -209,7 +209,7 @@ def test_node_folders_with_odd_names(broken):
     assert facts["node_ids"] == "0-1"
 
 
-# ---- whole parts missing, and things that are no files ---------------------------------------------
+# ---- whole parts missing, and things that are no files -------------------------------------------
 
 @pytest.mark.parametrize("parts", [["sys"], ["proc"], ["sys", "proc"], [NODE], [CPU],
                                    [f"{NODE}/node0"], [f"{NODE}/node0", f"{NODE}/node1"]],
@@ -400,7 +400,7 @@ def test_link_loops(path, broken):
     broken(damage)
 
 
-# ---- guests ----------------------------------------------------------------------------------------
+# ---- guests --------------------------------------------------------------------------------------
 
 def guest_host(**more):
     return even_host(2, 4, 32000, 20000, guests=[Guest(PID, **{"args": WEB, **more})])
@@ -580,7 +580,7 @@ def test_thousands_of_guests(any_programs, built):
     assert len(any_programs.answer(root, "4:8000")) == 1
 
 
-# ---- run/placed of a recording -----------------------------------------------------------------------
+# ---- run/placed of a recording -------------------------------------------------------------------
 
 PROMISE = promise_line(99999, 4, 1024, "0").strip()
 HEADING = f"placed promises 1 boot {BOOT_ID}"

@@ -115,7 +115,7 @@ def test_host_of_hwloc_xml(name, built, programs):
     check_host(programs, built(build_tree.host_from_hwloc_xml(text)))
 
 
-# ---- shapes that numad broke on --------------------------------------------------------------
+# ---- shapes that numad broke on ------------------------------------------------------------------
 
 @pytest.fixture
 def ask(built, programs):
@@ -306,7 +306,7 @@ def test_no_node_directory(built, programs):
     assert (node["cpus"], node["free_bytes"]) == ("0-7", 30000 * MIB)
 
 
-# ---- confined askers ---------------------------------------------------------------------------
+# ---- confined askers -----------------------------------------------------------------------------
 
 V2_MOUNT = "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nodev,noexec,relatime 0 0\n"
 V1_MOUNT = "cgroup /sys/fs/cgroup/cpuset cgroup rw,nosuid,nodev,noexec,relatime,cpuset 0 0\n"

@@ -63,7 +63,8 @@ class Box:
 
     def __init__(self):
         self.holder = subprocess.Popen(
-            ["unshare", "-m", "-i", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c",
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-i", "-p", "-f", "--mount-proc", "--kill-child",
+             "sh", "-c",
              "mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=755 tmpfs /var/log && "
              "mkdir /run/ours && ln -s \"$1\" /run/ours/placed && ln -s \"$1\" /run/ours/numad && "
              "echo ready && exec sleep 1000", "sh", PLACED],

@@ -175,7 +175,7 @@ static void write_siblings(unsigned cpu, const char *mask)
 static void test_recorded(void **state)
 {
 	(void)state;
-	assert_int_equal(place_cores_load(&root, &topology), -ENODATA);
+	assert_int_equal(place_cores_load(&root, &text, &topology), -ENODATA);
 	assert_false(topology.have_cores);
 	assert_int_equal(nodes[0].n_cores, 8);
 	assert_int_equal(mkdir("sys", 0755), 0);
@@ -195,7 +195,7 @@ static void test_recorded(void **state)
 		snprintf(mask, sizeof(mask), "%08x\n", 0x101U << cpu);
 		write_siblings(cpu, mask);
 	}
-	assert_int_equal(place_cores_load(&root, &topology), 0);
+	assert_int_equal(place_cores_load(&root, &text, &topology), 0);
 	assert_true(topology.have_cores);
 	assert_int_equal(nodes[0].n_cores, 4);
 	assert_int_equal(nodes[1].n_cores, 4);
