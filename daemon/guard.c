@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -15,6 +18,7 @@
 #include <unistd.h>
 
 #include "host/cleanup.h"
+#include "host/text.h"
 
 #define NS_PER_MS INT64_C(1000000)
 
@@ -55,11 +59,10 @@ static _Noreturn void run_child(int (*work)(void *data, FILE *out), void *data, 
 		_exit(EXIT_FAILURE);
 	leave_output();
 	if (!out)
-		_exit(ENOMEM);
+		_exit(EXIT_FAILURE);
 	r = work(data, out);
-	if (fclose(out) != 0 && r == 0)
-		r = -EIO;
-	_exit(-r & 0xff);
+	fprintf(out, "%c%d\n", '\0', -r);
+	_exit(fclose(out) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static int append(struct place_text *text, const char *bytes, size_t size)
@@ -68,8 +71,7 @@ static int append(struct place_text *text, const char *bytes, size_t size)
 
 	if (!data)
 		return -ENOMEM;
-	for (size_t i = 0; i < size; i++)
-		data[text->size + i] = bytes[i];
+	memcpy(data + text->size, bytes, size);
 	text->data = data;
 	text->size += size;
 	text->room = text->size + 1;
@@ -106,25 +108,19 @@ static int collect(int fd, int64_t end_ms, struct place_text *text)
 	}
 }
 
-/* It has closed its pipe, so its end is near; but it may still be stopped or stuck. */
-static int reap(pid_t pid, int64_t end_ms)
+/*
+ * Behind what work wrote stand a NUL and what it returned; without them it died. Its exit status
+ * would say the same, but a process takes its time to end, and nobody has to wait for that.
+ */
+static int take_end(struct place_text *text)
 {
-	const struct timespec pause = { .tv_nsec = NS_PER_MS / 4 };
-	int status;
+	const char *end = memchr(text->data, '\0', text->size);
+	uint64_t outcome;
 
-	for (;;) {
-		const pid_t done = waitpid(pid, &status, WNOHANG);
-
-		if (done < 0 && errno != EINTR)
-			return -errno;
-		if (done == pid && WIFEXITED(status))
-			return -WEXITSTATUS(status);
-		if (done == pid)
-			return -EIO;
-		if (now_ms() >= end_ms)
-			return -ETIMEDOUT;
-		nanosleep(&pause, NULL);
-	}
+	if (!end || place_text_u64(end + 1, &outcome) < 0 || outcome > INT_MAX)
+		return -EIO;
+	text->size = (size_t)(end - text->data);
+	return -(int)outcome;
 }
 
 int guard_run(int (*work)(void *data, FILE *out), void *data, unsigned deadline_ms,
@@ -137,8 +133,6 @@ int guard_run(int (*work)(void *data, FILE *out), void *data, unsigned deadline_
 	int fds[2], r;
 	pid_t pid;
 
-	/* Where the caller's caller ignores it, the kernel keeps no status to wait for. */
-	signal(SIGCHLD, SIG_DFL);
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
 	read_fd = fds[0];
@@ -153,11 +147,12 @@ int guard_run(int (*work)(void *data, FILE *out), void *data, unsigned deadline_
 	if (r == 0)
 		r = collect(read_fd, end_ms, &text);
 	if (r == 0)
-		r = reap(pid, end_ms);
+		r = take_end(&text);
 	if (r < 0) {
 		kill(pid, SIGKILL);
 		return r;
 	}
+	(void)waitpid(pid, NULL, WNOHANG);
 	*ret_text = text;
 	text = (struct place_text){ 0 };
 	return 0;

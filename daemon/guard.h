@@ -11,8 +11,9 @@
 #include "host/root.h"
 
 /*
- * Runs work(data, out) in a child process and collects what it writes to `out`, for at most
- * deadline_ms; a child that takes longer is killed and not waited for.
+ * Runs work(data, out) in a child process and collects what it writes to `out` (text, no NUL),
+ * for at most deadline_ms; a child that takes longer is killed and not waited for. One that has
+ * said all may still be ending when this returns: a caller that lives on has a child to reap.
  *
  * Returns: 0 when work returned 0 in time, ret_text then holds all of it; else -errno:
  * what work returned, -ETIMEDOUT, -EIO where it died, or why no child could be made.

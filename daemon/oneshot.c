@@ -66,20 +66,14 @@ static void keep_readings(const struct state_dir *state, struct place_host *host
 {
 	_cleanup_text_ struct place_text text = { 0 };
 	const uint64_t kept_ns = host->loads.taken_ns, now_ns = host->sample.taken_ns;
-	char cores[PLACE_TEXT_MAX / 64];
-	int n;
 
 	if (host->topology.boot_id[0] == '\0')
 		return;
 	if ((!host->loads.list || now_ns > kept_ns + LOAD_WINDOW_NS) &&
 	    place_loads_format(&host->sample, host->topology.boot_id, &text) == 0)
 		keep_text(state, PLACE_LOAD_PATH, &text);
-	if (!host->cores_are_new)
-		return;
-	n = place_cores_format(&host->topology, cores, sizeof(cores));
-	if (n > 0)
-		(void)state_dir_replace(state, strrchr(PLACE_CORES_PATH, '/') + 1, cores,
-					(size_t)n);
+	if (host->cores_are_new && place_cores_format(&host->topology, &text) == 0)
+		keep_text(state, PLACE_CORES_PATH, &text);
 }
 
 static bool keep_ledger(const struct state_dir *state, struct place_host *host,

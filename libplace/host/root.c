@@ -91,7 +91,11 @@ static int text_reserve(struct place_text *text, size_t room)
 	return 0;
 }
 
-static int text_read_fd(struct place_text *text, int fd)
+/*
+ * An attribute of sysfs or a cgroup is one record, and what one read does not fill ends there
+ * (fs/kernfs/file.c, 6.18): that spares every other call. /proc may return less than there is.
+ */
+static int text_read_fd(struct place_text *text, int fd, bool is_attribute)
 {
 	for (;;) {
 		ssize_t n;
@@ -108,9 +112,9 @@ static int text_read_fd(struct place_text *text, int fd)
 			continue;
 		if (n < 0)
 			return -errno;
-		if (n == 0)
-			return 0;
 		text->size += (size_t)n;
+		if (n == 0 || (is_attribute && text->size + 1 < text->room))
+			return 0;
 	}
 }
 
@@ -136,7 +140,7 @@ int place_root_read(const struct place_root *root, struct place_text *text, cons
 	fd = open_file(root, path);
 	if (fd < 0)
 		return fd;
-	r = text_read_fd(text, fd);
+	r = text_read_fd(text, fd, root->is_live && !strncmp(path, "sys/", 4));
 	if (r < 0)
 		text->size = 0;
 	text->data[text->size] = '\0';
@@ -252,6 +256,16 @@ int place_root_each_id(const struct place_root *root, const char *path, const ch
 	struct id_walk walk = { .visit = visit, .data = data };
 
 	return place_root_each_name(root, path, prefix, visit_if_id, &walk);
+}
+
+int place_text_close(struct place_text *text, FILE *file)
+{
+	int r = ferror(file) ? -ENOMEM : 0;
+
+	if (fclose(file) != 0)
+		r = -ENOMEM;
+	text->room = text->size;
+	return r;
 }
 
 void place_text_done(struct place_text *text)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct place_root {
 	int fd;
@@ -86,6 +87,9 @@ int place_root_each_id(const struct place_root *root, const char *path, const ch
 		       int (*visit)(unsigned id, void *data), void *data);
 
 void place_text_done(struct place_text *text);
+
+/* Ends an open_memstream() on text->data and text->size. Returns: 0 or -ENOMEM. */
+int place_text_close(struct place_text *text, FILE *file);
 
 static inline void cleanup_text(struct place_text *text)
 {

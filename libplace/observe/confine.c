@@ -5,6 +5,7 @@
  */
 #include "observe/confine.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,16 @@ static bool read_set(const struct place_root *root, struct place_text *text, con
 	return true;
 }
 
+static bool has_group(const struct place_root *root, const char *mount, const char *group)
+{
+	_cleanup_close_ int fd = -1;
+	char path[2 * PLACE_MOUNT_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", mount, group);
+	fd = place_root_openat(root, path, O_PATH | O_DIRECTORY);
+	return fd >= 0;
+}
+
 /* Newest spelling first; an empty file is a group that was never given its set. */
 static bool read_group(const struct place_root *root, struct place_text *text, const char *mount,
 		       const char *group, struct place_confine *confine)
@@ -38,6 +49,8 @@ static bool read_group(const struct place_root *root, struct place_text *text, c
 		{ "cpus", "mems" },
 	};
 
+	if (!has_group(root, mount, group))
+		return false;
 	for (size_t i = 0; i < ELEMENTSOF(names); i++) {
 		if (!read_set(root, text, mount, group, names[i].mems, &confine->mems))
 			continue;

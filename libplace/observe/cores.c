@@ -34,18 +34,26 @@ static int format_key(const struct place_topology *topology, char *key, size_t s
 	return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
 }
 
-int place_cores_format(const struct place_topology *topology, char *text, size_t size)
+int place_cores_format(const struct place_topology *topology, struct place_text *text)
 {
-	int at = format_key(topology, text, size);
+	const size_t key_size = PLACE_SET_TEXT_MAX + 128;
+	_cleanup_free_ char *key = malloc(key_size);
+	FILE *file;
+	int r;
 
-	for (size_t i = 0; at >= 0 && i < topology->n_nodes; i++) {
-		const size_t room = size - (size_t)at;
-		const int n = snprintf(text + at, room, "node %u %u\n", topology->nodes[i].id,
-				       topology->nodes[i].n_cores);
-
-		at = n < 0 || (size_t)n >= room ? -ENOBUFS : at + n;
-	}
-	return at;
+	if (!key)
+		return -ENOMEM;
+	r = format_key(topology, key, key_size);
+	if (r < 0)
+		return r;
+	place_text_done(text);
+	file = open_memstream(&text->data, &text->size);
+	if (!file)
+		return -ENOMEM;
+	fputs(key, file);
+	for (size_t i = 0; i < topology->n_nodes; i++)
+		fprintf(file, "node %u %u\n", topology->nodes[i].id, topology->nodes[i].n_cores);
+	return place_text_close(text, file);
 }
 
 /* One line "node ID CORES" for the next node of the topology. */

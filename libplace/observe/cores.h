@@ -26,8 +26,5 @@ int place_cores_read_kept(const struct place_root *root, struct place_text *text
 int place_cores_load(const struct place_root *root, struct place_text *text,
 		     struct place_topology *topology);
 
-/*
- * The text to keep, for whoever may write it.
- * Returns: its length, or -ENOBUFS.
- */
-int place_cores_format(const struct place_topology *topology, char *text, size_t size);
+/* The text to keep, for whoever may write it. Returns: 0, -ENOMEM, -ENOBUFS. */
+int place_cores_format(const struct place_topology *topology, struct place_text *text);

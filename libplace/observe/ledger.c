@@ -144,7 +144,6 @@ int place_ledger_format(const struct place_ledger *ledger, const char *boot_id,
 {
 	_cleanup_free_ char *nodes = malloc(PLACE_SET_TEXT_MAX);
 	FILE *file;
-	int r;
 
 	place_text_done(text);
 	file = nodes ? open_memstream(&text->data, &text->size) : NULL;
@@ -153,11 +152,7 @@ int place_ledger_format(const struct place_ledger *ledger, const char *boot_id,
 	fprintf(file, HEADING "%s\n", boot_id);
 	for (size_t i = 0; i < ledger->n; i++)
 		print_promise(file, &ledger->promises[i], nodes);
-	r = ferror(file) ? -ENOMEM : 0;
-	if (fclose(file) != 0)
-		r = -ENOMEM;
-	text->room = text->size;
-	return r;
+	return place_text_close(text, file);
 }
 
 void place_ledger_done(struct place_ledger *ledger)

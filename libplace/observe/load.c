@@ -82,7 +82,6 @@ int place_loads_format(const struct place_sample *sample, const char *boot_id,
 		       struct place_text *text)
 {
 	FILE *file;
-	int r;
 
 	place_text_done(text);
 	file = open_memstream(&text->data, &text->size);
@@ -98,11 +97,7 @@ int place_loads_format(const struct place_sample *sample, const char *boot_id,
 				(unsigned long long)guest->start_ns,
 				(unsigned long long)guest->cpu_time_ns);
 	}
-	r = ferror(file) ? -ENOMEM : 0;
-	if (fclose(file) != 0)
-		r = -ENOMEM;
-	text->room = text->size;
-	return r;
+	return place_text_close(text, file);
 }
 
 void place_loads_done(struct place_loads *loads)
