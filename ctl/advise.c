@@ -54,9 +54,8 @@ static void collect_sizes(const struct place_reply *reply, struct view *view)
 static void add_column(struct view *view, const char *heading, const char *key, int json_type)
 {
 	const bool is_number = json_type == SCOLS_JSON_NUMBER;
-	struct libscols_column *column =
-		scols_table_new_column(view->table, view->as_json ? key : heading, 0,
-				       is_number ? SCOLS_FL_RIGHT : 0);
+	struct libscols_column *column = scols_table_new_column(
+		view->table, view->as_json ? key : heading, 0, is_number ? SCOLS_FL_RIGHT : 0);
 
 	if (column)
 		scols_column_set_json_type(column, json_type);
@@ -157,8 +156,8 @@ static void put_pools(struct cells *cells, const struct place_reply *reply, size
 			put_number(cells, is_there ? pool.total_pages : 0);
 			continue;
 		}
-		snprintf(text, sizeof(text), "%" PRIu64 "/%" PRIu64,
-			 is_there ? pool.free_pages : 0, is_there ? pool.total_pages : 0);
+		snprintf(text, sizeof(text), "%" PRIu64 "/%" PRIu64, is_there ? pool.free_pages : 0,
+			 is_there ? pool.total_pages : 0);
 		put(cells, text);
 	}
 }

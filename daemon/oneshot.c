@@ -51,8 +51,7 @@ static void put_answer(FILE *out, const struct place_advice *advice, bool is_boo
 		return;
 	fprintf(out, "nodes %s\nverdict %s\nbooked %s\n", nodes,
 		place_verdict_word(advice->verdict), is_booked ? "yes" : "no");
-	if (advice->verdict == PLACE_VERDICT_NO_ROOM ||
-	    advice->verdict == PLACE_VERDICT_BLIND)
+	if (advice->verdict == PLACE_VERDICT_NO_ROOM || advice->verdict == PLACE_VERDICT_BLIND)
 		put_note(out, place_verdict_text(advice->verdict));
 }
 
@@ -205,16 +204,17 @@ static void tell_numad_log(const struct work *work, const char *nodes)
 	if (options->have_reserved_cpus) {
 		_cleanup_free_ char *cpus = malloc(PLACE_SET_TEXT_MAX);
 
-		if (cpus && place_set_format(&options->reserved_cpus, cpus,
-					     PLACE_SET_TEXT_MAX) >= 0)
+		if (cpus &&
+		    place_set_format(&options->reserved_cpus, cpus, PLACE_SET_TEXT_MAX) >= 0)
 			numad_log_line(&log, LOG_NOTICE, "Reserving %u CPUs (%s) for non-numad use",
 				       place_set_count(&options->reserved_cpus), cpus);
 	}
 	numad_log_line(&log, LOG_NOTICE,
 		       "Getting NUMA pre-placement advice for %u CPUs and %llu MBs",
 		       work->request.vcpus_centi, memory_mib(&work->request));
-	numad_log_line(&log, LOG_NOTICE, "Advising pid -1 (unknown) move from nodes (%s) to nodes (%s)",
-		       nodes, nodes);
+	numad_log_line(&log, LOG_NOTICE,
+		       "Advising pid -1 (unknown) move from nodes (%s) to nodes (%s)", nodes,
+		       nodes);
 	numad_log_close(&log);
 }
 

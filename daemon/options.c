@@ -163,8 +163,8 @@ static void take_option(struct options *options, int option, const char *argumen
 		break;
 	case 'l':
 		number = take_atoi(argument);
-		options->log_level = number > INT_MAX || number < INT_MIN ? LOG_LEVEL_NOTICE :
-									    (int)number;
+		options->log_level =
+			number > INT_MAX || number < INT_MIN ? LOG_LEVEL_NOTICE : (int)number;
 		break;
 	case 'v':
 		options->log_level = LOG_LEVEL_INFO;
@@ -215,8 +215,8 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 		.interval_max_s = 15,
 	};
 	options->is_called_numad = is_named_numad(options->program);
-	while ((option = getopt_long(argc, argv, "C:dD:hH:i:K:l:m:p:r:R:S:t:u:vVw:x:",
-				     long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "C:dD:hH:i:K:l:m:p:r:R:S:t:u:vVw:x:", long_options,
+				     NULL)) != -1) {
 		take_option(options, option, optarg);
 		if (options->command == COMMAND_EXIT)
 			return;

@@ -8,24 +8,24 @@
 #include "flow.h"
 
 enum command {
-	COMMAND_DAEMON, /* what numad does without -w: become the daemon, or talk to it */
-	COMMAND_ADVICE, /* -w */
+	COMMAND_DAEMON,	 /* what numad does without -w: become the daemon, or talk to it */
+	COMMAND_ADVICE,	 /* -w */
 	COMMAND_NOTHING, /* -i 0 with no daemon to stop */
-	COMMAND_EXIT,   /* said what it had to say: exit with exit_status */
+	COMMAND_EXIT,	 /* said what it had to say: exit with exit_status */
 };
 
 struct options {
 	enum command command;
 	int exit_status;
-	const char *program;    /* argv[0] */
-	bool is_called_numad;   /* numad's log file is kept then */
-	const char *root;       /* --root, or NULL */
+	const char *program;	      /* argv[0] */
+	bool is_called_numad;	      /* numad's log file is kept then */
+	const char *root;	      /* --root, or NULL */
 	struct place_request request; /* -w */
-	int log_level;          /* -l -d -v: syslog's numbers */
-	bool count_reclaimable; /* -C */
-	unsigned smt_percent;   /* -t */
+	int log_level;		      /* -l -d -v: syslog's numbers */
+	bool count_reclaimable;	      /* -C */
+	unsigned smt_percent;	      /* -t */
 	bool have_reserved_cpus;
-	struct place_set reserved_cpus; /* -R */
+	struct place_set reserved_cpus;	    /* -R */
 	int interval_min_s, interval_max_s; /* -i */
 };
 

@@ -35,14 +35,14 @@ struct place_node {
 struct place_topology {
 	size_t n_nodes;
 	struct place_node *nodes; /* online nodes, ascending id */
-	uint8_t *distance;        /* n_nodes x n_nodes, by index: distance[from * n_nodes + to] */
-	bool have_distance;       /* else distance holds 10 and 20 */
+	uint8_t *distance;	  /* n_nodes x n_nodes, by index: distance[from * n_nodes + to] */
+	bool have_distance;	  /* else distance holds 10 and 20 */
 	bool have_cores;
-	bool is_flat;             /* no node files: one node 0, memory from /proc/meminfo */
+	bool is_flat; /* no node files: one node 0, memory from /proc/meminfo */
 	struct place_set node_ids;
 	struct place_set cpus_online;
 	struct place_set cpus_isolated; /* isolcpus=: the scheduler puts nothing there by itself */
-	char boot_id[37]; /* "" where unknown */
+	char boot_id[37];		/* "" where unknown */
 };
 
 /* ---- one instant of it: observe/sample --------------------------------------------------- */
@@ -68,7 +68,7 @@ struct place_node_sample {
 	uint64_t total_bytes;
 	uint64_t free_bytes;
 	uint64_t reclaimable_bytes; /* clean page cache that goes without writing */
-	uint64_t reserve_bytes;     /* what the kernel keeps for itself: its high watermark */
+	uint64_t reserve_bytes;	    /* what the kernel keeps for itself: its high watermark */
 	size_t n_pools;
 	struct place_pool pools[PLACE_POOLS_MAX];
 };
@@ -105,16 +105,16 @@ struct place_guest {
 	uint64_t start_ns; /* since boot: with the pid it is the guest's identity */
 	char name[PLACE_GUEST_NAME_MAX];
 	char uuid[PLACE_UUID_TEXT_MAX];
-	unsigned n_vcpus;          /* running now */
-	uint64_t memory_bytes;     /* RAM configured: -m, or the sum of its backends, and DIMMs */
-	uint64_t resident_bytes;   /* of it and QEMU's own: anonymous + shared + hugetlb */
-	uint64_t balloon_bytes;    /* what the balloon leaves to the guest; memory_bytes if all */
-	uint64_t hugepage_bytes;   /* page size of its backend, 0 for plain memory */
-	uint64_t cpu_time_ns;      /* of all its threads, since its start */
-	uint64_t load_millicpu;    /* CPU time since an earlier sample, else since its start */
+	unsigned n_vcpus;	 /* running now */
+	uint64_t memory_bytes;	 /* RAM configured: -m, or the sum of its backends, and DIMMs */
+	uint64_t resident_bytes; /* of it and QEMU's own: anonymous + shared + hugetlb */
+	uint64_t balloon_bytes;	 /* what the balloon leaves to the guest; memory_bytes if all */
+	uint64_t hugepage_bytes; /* page size of its backend, 0 for plain memory */
+	uint64_t cpu_time_ns;	 /* of all its threads, since its start */
+	uint64_t load_millicpu;	 /* CPU time since an earlier sample, else since its start */
 	enum place_bind bind;
-	struct place_set mems;     /* nodes its memory may come from, or is asked to come from */
-	struct place_set cpus;     /* CPUs its threads may use */
+	struct place_set mems; /* nodes its memory may come from, or is asked to come from */
+	struct place_set cpus; /* CPUs its threads may use */
 };
 
 /* What the asker itself may use: a guest that it starts will live inside. */
@@ -127,11 +127,11 @@ struct place_confine {
 
 struct place_sample {
 	uint64_t taken_ns; /* CLOCK_BOOTTIME */
-	size_t n_nodes;    /* as in the topology, same order */
+	size_t n_nodes;	   /* as in the topology, same order */
 	struct place_node_sample *nodes;
 	size_t n_guests;
 	struct place_guest *guests; /* ascending pid */
-	bool guests_complete;       /* false: some process could not be looked at */
+	bool guests_complete;	    /* false: some process could not be looked at */
 	struct place_confine confine;
 };
 
@@ -139,11 +139,11 @@ struct place_sample {
 
 struct place_promise {
 	uint64_t id;
-	uint64_t booked_ns; /* CLOCK_BOOTTIME */
+	uint64_t booked_ns;   /* CLOCK_BOOTTIME */
 	uint32_t vcpus_centi; /* hundredths of a CPU, as numad's -w takes them */
 	uint64_t memory_bytes;
 	struct place_set nodes;
-	int pid;           /* the guest that was seen to take it up, 0 before */
+	int pid;	   /* the guest that was seen to take it up, 0 before */
 	uint64_t start_ns; /* of that guest */
 	uint64_t seen_ns;  /* when the sample was taken that saw it last */
 };
@@ -161,35 +161,35 @@ enum place_memory_only { PLACE_MEMORY_ONLY_NEVER, PLACE_MEMORY_ONLY_OVERFLOW };
 
 enum place_hugepages {
 	PLACE_HUGEPAGES_EITHER, /* unknown: among equals prefer a node where both would fit */
-	PLACE_HUGEPAGES_NEVER,  /* guests use plain memory */
+	PLACE_HUGEPAGES_NEVER,	/* guests use plain memory */
 	PLACE_HUGEPAGES_ALWAYS, /* the pool is the resource */
 };
 
 struct place_policy {
 	enum place_memory_only memory_only_nodes;
 	enum place_hugepages hugepages;
-	bool count_reclaimable;        /* numad's -C */
-	unsigned smt_percent;          /* numad's -t: what a sibling adds to its core */
-	uint64_t promise_ns;           /* how long an answer is held for a guest not seen yet */
-	unsigned reserve_permille;     /* per node, of its total; never below the watermark */
-	uint64_t guest_overhead_bytes; /* what QEMU needs beside the guest's RAM */
+	bool count_reclaimable;		/* numad's -C */
+	unsigned smt_percent;		/* numad's -t: what a sibling adds to its core */
+	uint64_t promise_ns;		/* how long an answer is held for a guest not seen yet */
+	unsigned reserve_permille;	/* per node, of its total; never below the watermark */
+	uint64_t guest_overhead_bytes;	/* what QEMU needs beside the guest's RAM */
 	struct place_set reserved_cpus; /* numad's -R */
 };
 
 /* ---- what the host looks like to a decision: decide/model ------------------------------- */
 
 enum place_node_flag {
-	PLACE_NODE_HAS_CPUS = 1 << 0,    /* at least one that the guest may use */
+	PLACE_NODE_HAS_CPUS = 1 << 0, /* at least one that the guest may use */
 	PLACE_NODE_HAS_MEMORY = 1 << 1,
-	PLACE_NODE_ALLOWED = 1 << 2,     /* inside the cpusets the guest will live in */
-	PLACE_NODE_ELIGIBLE = 1 << 3,    /* may be in an answer */
-	PLACE_NODE_OVERFLOW = 1 << 4,    /* memory-only, and only behind eligible ones */
+	PLACE_NODE_ALLOWED = 1 << 2,  /* inside the cpusets the guest will live in */
+	PLACE_NODE_ELIGIBLE = 1 << 3, /* may be in an answer */
+	PLACE_NODE_OVERFLOW = 1 << 4, /* memory-only, and only behind eligible ones */
 	PLACE_NODE_MEMORY_KNOWN = 1 << 5,
 };
 
 struct place_node_model {
 	unsigned id;
-	unsigned flags; /* of enum place_node_flag */
+	unsigned flags;	 /* of enum place_node_flag */
 	unsigned n_cpus; /* that the guest may use */
 	uint64_t capacity_millicpu;
 	uint64_t committed_millicpu; /* vCPUs of guests and promises */
@@ -198,8 +198,8 @@ struct place_node_model {
 	uint64_t reclaimable_bytes;
 	uint64_t reserve_bytes;
 	uint64_t promised_bytes; /* guests' untouched memory + answers not taken up */
-	uint64_t usable_bytes;   /* free + reclaimable - reserve - promised, at least 0 */
-	uint64_t pool_bytes;     /* free hugepages, less what is promised from them */
+	uint64_t usable_bytes;	 /* free + reclaimable - reserve - promised, at least 0 */
+	uint64_t pool_bytes;	 /* free hugepages, less what is promised from them */
 	uint64_t pool_promised_bytes;
 	/* Work space of place_model_build(), meaningless afterwards. */
 	uint64_t weight;
@@ -223,33 +223,33 @@ struct place_request {
 
 /* Why a node is in the answer, or is not. Words: place_reason_text(). */
 enum place_reason {
-	PLACE_REASON_CHOSEN,           /* the answer, or part of it */
-	PLACE_REASON_CHOSEN_NO_ROOM,   /* part of the answer although nothing holds the request */
-	PLACE_REASON_WORSE_BALANCE,    /* would hold the request, another leaves a better balance */
-	PLACE_REASON_WORSE_SET,        /* part of no set that is as small and as near */
+	PLACE_REASON_CHOSEN,	     /* the answer, or part of it */
+	PLACE_REASON_CHOSEN_NO_ROOM, /* part of the answer although nothing holds the request */
+	PLACE_REASON_WORSE_BALANCE,  /* would hold the request, another leaves a better balance */
+	PLACE_REASON_WORSE_SET,	     /* part of no set that is as small and as near */
 	PLACE_REASON_TOO_LITTLE_MEMORY,
 	PLACE_REASON_TOO_FEW_CPUS,
-	PLACE_REASON_NO_MEMORY,        /* memory-less node */
-	PLACE_REASON_NO_CPUS,          /* memory-only node, or no CPU of it may be used */
-	PLACE_REASON_NOT_ALLOWED,      /* outside the cpuset */
+	PLACE_REASON_NO_MEMORY,	  /* memory-less node */
+	PLACE_REASON_NO_CPUS,	  /* memory-only node, or no CPU of it may be used */
+	PLACE_REASON_NOT_ALLOWED, /* outside the cpuset */
 	PLACE_REASON_UNREADABLE,
 	PLACE_REASON_COUNT,
 };
 
 /* What the whole answer is. */
 enum place_verdict {
-	PLACE_VERDICT_ONE_NODE,   /* one node holds the request */
-	PLACE_VERDICT_SEVERAL,    /* the fewest, nearest nodes hold it together */
-	PLACE_VERDICT_OVERFLOW,   /* only together with memory-only nodes */
-	PLACE_VERDICT_NO_ROOM,    /* nothing holds it: the set with most room */
-	PLACE_VERDICT_BLIND,      /* memory could not be read: a guess inside what is allowed */
+	PLACE_VERDICT_ONE_NODE, /* one node holds the request */
+	PLACE_VERDICT_SEVERAL,	/* the fewest, nearest nodes hold it together */
+	PLACE_VERDICT_OVERFLOW, /* only together with memory-only nodes */
+	PLACE_VERDICT_NO_ROOM,	/* nothing holds it: the set with most room */
+	PLACE_VERDICT_BLIND,	/* memory could not be read: a guess inside what is allowed */
 	PLACE_VERDICT_COUNT,
 };
 
 struct place_advice {
 	struct place_set nodes;
 	enum place_verdict verdict;
-	uint64_t usable_bytes;    /* of the nodes together, before the guest */
+	uint64_t usable_bytes; /* of the nodes together, before the guest */
 	size_t n_nodes;
 	enum place_reason *reasons; /* per node, same order as the model */
 };

@@ -173,10 +173,10 @@ int place_ask(struct place *place, const struct place_question *question,
 	memcpy(promises, place->ledger.promises, ledger.n * sizeof(*promises));
 	ledger.promises = promises;
 	place_policy_default(&policy);
-	r = place_inquiry_run(&place->host, &ledger, &policy,
-			      &(struct place_request){ question->vcpus_centi,
-						       question->memory_bytes },
-			      place->host.sample.taken_ns, false, &inquiry);
+	r = place_inquiry_run(
+		&place->host, &ledger, &policy,
+		&(struct place_request){ question->vcpus_centi, question->memory_bytes },
+		place->host.sample.taken_ns, false, &inquiry);
 	reply = r == 0 ? calloc(1, sizeof(*reply)) : NULL;
 	if (r == 0)
 		r = reply ? fill_reply(&place->host, &inquiry, reply) : -ENOMEM;

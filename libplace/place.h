@@ -37,7 +37,7 @@ extern "C" {
 
 #define PLACE_API __attribute__((visibility("default")))
 
-struct place;       /* a host that is read */
+struct place;	    /* a host that is read */
 struct place_reply; /* one answer about it */
 
 /* Returns: the version of the library, such as "0.1.0". Since: 1.0 */
@@ -74,7 +74,7 @@ PLACE_API const char *place_note(const struct place *place, size_t i);
 
 /* A guest that is to be placed. */
 struct place_question {
-	size_t size;           /* sizeof(struct place_question) */
+	size_t size;	       /* sizeof(struct place_question) */
 	uint32_t vcpus_centi;  /* virtual CPUs in hundredths: 4 are 400 */
 	uint64_t memory_bytes; /* its RAM */
 };
@@ -117,20 +117,20 @@ enum place_row_flag {
 
 /* One node as the answer saw it. Memory in bytes, CPU in thousandths of a CPU. */
 struct place_row {
-	size_t size;    /* sizeof(struct place_row) */
+	size_t size; /* sizeof(struct place_row) */
 	unsigned id;
 	unsigned flags; /* of enum place_row_flag */
 	uint64_t total_bytes;
 	uint64_t free_bytes;
 	uint64_t reclaimable_bytes; /* page cache that goes without writing */
-	uint64_t reserve_bytes;     /* left for the kernel and the host */
+	uint64_t reserve_bytes;	    /* left for the kernel and the host */
 	uint64_t promised_bytes;    /* guests' untouched memory, answers not taken up yet */
-	uint64_t usable_bytes;      /* what a new guest may have */
-	unsigned n_cpus;            /* that a guest may use */
+	uint64_t usable_bytes;	    /* what a new guest may have */
+	unsigned n_cpus;	    /* that a guest may use */
 	unsigned n_cores;
 	uint64_t capacity_millicpu;
 	uint64_t committed_millicpu; /* to running guests and promises */
-	const char *reason;          /* a word for programs; lives as long as the library */
+	const char *reason;	     /* a word for programs; lives as long as the library */
 	const char *reason_text;     /* a sentence for people */
 };
 

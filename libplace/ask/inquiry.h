@@ -17,8 +17,8 @@ struct place_inquiry {
 void place_policy_default(struct place_policy *ret_policy);
 
 /*
- * Answers a request at now_ns; brings the ledger up to the sample on the way and, where `is_booked`, adds
- * the answer to it.
+ * Answers a request at now_ns; brings the ledger up to the sample on the way and, where
+ * `is_booked`, adds the answer to it.
  *
  * Returns: 0 or -errno; -ENOSPC: there is an answer, but the ledger is full.
  * Errors: -ENOMEM.

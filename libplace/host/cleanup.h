@@ -36,12 +36,12 @@ static inline void cleanup_closedir(DIR **dir)
 #define _cleanup_closedir_ __attribute__((cleanup(cleanup_closedir)))
 
 /* Hands a pointer on, so that its cleanup finds NULL. */
-#define TAKE_PTR(pointer)                              \
-	({                                             \
-		__typeof__(pointer) *_at = &(pointer); \
-		__typeof__(pointer) _taken = *_at;     \
-		*_at = NULL;                           \
-		_taken;                                \
+#define TAKE_PTR(pointer)                                                                          \
+	({                                                                                         \
+		__typeof__(pointer) *_at = &(pointer);                                             \
+		__typeof__(pointer) _taken = *_at;                                                 \
+		*_at = NULL;                                                                       \
+		_taken;                                                                            \
 	})
 
 #define ELEMENTSOF(array) (sizeof(array) / sizeof((array)[0]))

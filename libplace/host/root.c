@@ -171,8 +171,8 @@ int place_root_check_private(const struct place_root *root, const char *path)
 		return fd;
 	if (fstat(fd, &status) < 0)
 		return -errno;
-	if (root->is_live && ((status.st_uid != 0 && status.st_uid != geteuid()) ||
-			      (status.st_mode & 022)))
+	if (root->is_live &&
+	    ((status.st_uid != 0 && status.st_uid != geteuid()) || (status.st_mode & 022)))
 		return -EPERM;
 	return 0;
 }

@@ -125,8 +125,8 @@ static bool read_own_path(const struct place_root *root, struct place_text *text
 }
 
 /* A group without the controller has no such files; the nearest one above it decides. */
-static bool read_nearest(const struct place_root *root, struct place_text *text,
-			 const char *mount, char *path, struct place_confine *confine)
+static bool read_nearest(const struct place_root *root, struct place_text *text, const char *mount,
+			 char *path, struct place_confine *confine)
 {
 	for (;;) {
 		char *slash = strrchr(path, '/');
@@ -168,14 +168,12 @@ static void read_own_status(const struct place_root *root, struct place_text *te
 
 	if (!list || place_root_read(root, text, "proc/self/status") < 0)
 		return;
-	confine->have_mems =
-		place_text_find_word(text->data, "Mems_allowed_list:", list,
-				     PLACE_SET_TEXT_MAX) == 0 &&
-		place_set_parse_list(list, &confine->mems) == 0;
+	confine->have_mems = place_text_find_word(text->data, "Mems_allowed_list:", list,
+						  PLACE_SET_TEXT_MAX) == 0 &&
+			     place_set_parse_list(list, &confine->mems) == 0;
 }
 
-static void leave_isolated_out(const struct place_topology *topology,
-			       struct place_confine *confine)
+static void leave_isolated_out(const struct place_topology *topology, struct place_confine *confine)
 {
 	struct place_set cpus = confine->have_cpus ? confine->cpus : topology->cpus_online;
 

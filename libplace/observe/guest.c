@@ -198,8 +198,7 @@ static void parse_allowed(const char *text, const struct place_topology *topolog
 }
 
 /* Page size of what backs the guest's RAM, 0 for plain memory. */
-static uint64_t find_hugepage(const struct place_mounts *mounts,
-			      const struct place_qemu_args *args)
+static uint64_t find_hugepage(const struct place_mounts *mounts, const struct place_qemu_args *args)
 {
 	const struct place_hugetlbfs *mount = NULL;
 

@@ -43,9 +43,8 @@ static int parse_promise(const char *line, struct place_promise *ret_promise)
 	    take_field(&at, "memory_bytes", UINT64_MAX, &memory_bytes) < 0 ||
 	    take_field(&at, "pid", INT_MAX, &pid) < 0 ||
 	    take_field(&at, "start_ns", UINT64_MAX, &start_ns) < 0 ||
-	    take_field(&at, "seen_ns", UINT64_MAX, &seen_ns) < 0 ||
-	    strncmp(at, "nodes ", 6) != 0 || place_set_parse_list(at + 6, &promise.nodes) < 0 ||
-	    place_set_is_empty(&promise.nodes))
+	    take_field(&at, "seen_ns", UINT64_MAX, &seen_ns) < 0 || strncmp(at, "nodes ", 6) != 0 ||
+	    place_set_parse_list(at + 6, &promise.nodes) < 0 || place_set_is_empty(&promise.nodes))
 		return -EINVAL;
 	promise.booked_ns = booked_ns;
 	promise.vcpus_centi = (uint32_t)vcpus_centi;
@@ -106,7 +105,7 @@ int place_ledger_load(struct place_host *host, struct place_ledger *ret_ledger)
 	int r;
 
 	r = -ENOENT;
-	if (host->may_trust_kept)
+	if (place_host_may_trust_kept(host))
 		r = place_root_read(&host->root, &host->text, PLACE_LEDGER_PATH);
 	if (r < 0 && r != -ENOENT)
 		place_host_note(host, "/" PLACE_LEDGER_PATH ": %s: earlier answers do not count",

@@ -15,12 +15,12 @@ struct place_qemu_args {
 	char name[PLACE_GUEST_NAME_MAX];
 	char uuid[PLACE_UUID_TEXT_MAX];
 	unsigned n_vcpus;
-	uint64_t memory_bytes; /* -m and the backends of DIMMs, NVDIMMs and virtio-mem */
-	bool hugetlb;          /* a memfd backend with hugetlb=on */
+	uint64_t memory_bytes;	/* -m and the backends of DIMMs, NVDIMMs and virtio-mem */
+	bool hugetlb;		/* a memfd backend with hugetlb=on */
 	uint64_t hugetlb_bytes; /* its page size, 0 for the host's default */
-	char mem_path[256];    /* of the first backend in a file; a hugetlbfs or not */
-	enum place_bind bind;  /* the policy of its backends */
-	struct place_set mems; /* their host-nodes */
+	char mem_path[256];	/* of the first backend in a file; a hugetlbfs or not */
+	enum place_bind bind;	/* the policy of its backends */
+	struct place_set mems;	/* their host-nodes */
 };
 
 /*

@@ -222,8 +222,7 @@ static int each_json(struct walk *walk)
 }
 
 int place_qemu_opts_each(const char *text, const char *implied,
-			 void (*visit)(const char *key, const char *value, void *data),
-			 void *data)
+			 void (*visit)(const char *key, const char *value, void *data), void *data)
 {
 	struct walk walk = { .at = text, .visit = visit, .data = data };
 

@@ -16,8 +16,7 @@
  * Returns: 0, or -EINVAL where it stopped early.
  */
 int place_qemu_opts_each(const char *text, const char *implied,
-			 void (*visit)(const char *key, const char *value, void *data),
-			 void *data);
+			 void (*visit)(const char *key, const char *value, void *data), void *data);
 
 /*
  * A size as QEMU writes it: digits, perhaps a fraction, perhaps one of bkmgtpe in either case;

@@ -57,14 +57,15 @@ void place_host_note(struct place_host *host, const char *format, ...)
 	va_end(arguments);
 }
 
-/* What is kept in /run/placed steers where guests go: it counts only where it is root's, or ours. */
-static void check_kept(struct place_host *host)
+bool place_host_may_trust_kept(struct place_host *host)
 {
 	const int r = place_root_check_private(&host->root, PLACE_KEPT_DIR);
 
-	host->may_trust_kept = r == 0;
-	if (r == -EPERM)
+	if (r == -EPERM && !host->is_kept_refused) {
 		place_host_note(host, "/" PLACE_KEPT_DIR " is not root's alone: not used");
+		host->is_kept_refused = true;
+	}
+	return r == 0;
 }
 
 int place_host_read_topology(struct place_host *host, bool without_cores)
@@ -72,18 +73,18 @@ int place_host_read_topology(struct place_host *host, bool without_cores)
 	struct place_topology *topology = &host->topology;
 	int r;
 
-	check_kept(host);
 	place_topology_done(topology);
 	r = place_topology_read(&host->root, &host->text, topology);
 	if (r < 0)
 		return r;
 	if (topology->is_flat)
-		place_host_note(host, "%s/sys/devices/system/node shows no nodes: taken as one node",
+		place_host_note(host,
+				"%s/sys/devices/system/node shows no nodes: taken as one node",
 				host->root.is_live ? "" : host->root.path);
 	if (without_cores)
 		return 0;
 	r = -ENOENT;
-	if (host->may_trust_kept)
+	if (place_host_may_trust_kept(host))
 		r = place_cores_read_kept(&host->root, &host->text, topology);
 	if (r == -EINVAL)
 		place_host_note(host, "/" PLACE_CORES_PATH " is damaged: not used");
@@ -116,7 +117,7 @@ static int read_guests(struct place_host *host, const struct place_mounts *mount
 
 	place_loads_done(&host->loads);
 	r = -ENOENT;
-	if (host->may_trust_kept)
+	if (place_host_may_trust_kept(host))
 		r = place_loads_read(&host->root, &host->text, host->topology.boot_id,
 				     &host->loads);
 	if (r == -EINVAL)

@@ -20,8 +20,8 @@ struct place_host {
 	struct place_topology topology;
 	struct place_sample sample;
 	struct place_loads loads;
-	bool may_trust_kept; /* /run/placed is there, and nobody but root or us writes to it */
-	bool cores_are_new; /* read anew: worth keeping, see observe/cores.h */
+	bool is_kept_refused; /* a note says that /run/placed cannot be trusted */
+	bool cores_are_new;   /* read anew: worth keeping, see observe/cores.h */
 	/* What an operator should know: the library says it, and leaves the telling to others. */
 	size_t n_notes;
 	char notes[PLACE_NOTES_MAX][PLACE_NOTE_SIZE];
@@ -48,6 +48,12 @@ int place_host_take_sample(struct place_host *host, bool without_guests);
 
 /* CLOCK_BOOTTIME of a live host, /proc/uptime of a recorded one; 0 where that is missing. */
 uint64_t place_host_now_ns(struct place_host *host);
+
+/*
+ * Whether /run/placed is there and nobody but root or we write to it: what is kept there steers
+ * where guests go. Looked up anew each time, since another question may be making it just now.
+ */
+bool place_host_may_trust_kept(struct place_host *host);
 
 void place_host_note(struct place_host *host, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -87,10 +87,8 @@ static void print_nodes(const struct place_host *host)
 static void print_guests(const struct place_sample *sample)
 {
 	static const char *const binds[PLACE_BIND_COUNT] = {
-		[PLACE_BIND_NONE] = "none",
-		[PLACE_BIND_CPUSET] = "cpuset",
-		[PLACE_BIND_STRICT] = "strict",
-		[PLACE_BIND_INTERLEAVE] = "interleave",
+		[PLACE_BIND_NONE] = "none",	      [PLACE_BIND_CPUSET] = "cpuset",
+		[PLACE_BIND_STRICT] = "strict",	      [PLACE_BIND_INTERLEAVE] = "interleave",
 		[PLACE_BIND_PREFERRED] = "preferred",
 	};
 
@@ -107,8 +105,7 @@ static void print_guests(const struct place_sample *sample)
 		printf(", ");
 		print_number("vcpus", known & PLACE_GUEST_VCPUS, guest->n_vcpus);
 		print_number("memory_bytes", known & PLACE_GUEST_MEMORY, guest->memory_bytes);
-		print_number("resident_bytes", known & PLACE_GUEST_RESIDENT,
-			     guest->resident_bytes);
+		print_number("resident_bytes", known & PLACE_GUEST_RESIDENT, guest->resident_bytes);
 		print_number("balloon_bytes", known & PLACE_GUEST_BALLOON, guest->balloon_bytes);
 		print_number("load_millicpu", known & PLACE_GUEST_LOAD, guest->load_millicpu);
 		print_number("start_ns", known & PLACE_GUEST_START, guest->start_ns);

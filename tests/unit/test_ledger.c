@@ -182,7 +182,6 @@ static void test_load(void **state)
 	assert_int_equal(mkdir("run/placed", 0755), 0);
 	assert_int_equal(place_host_init(folder, &host), 0);
 	strcpy(host.topology.boot_id, BOOT);
-	host.may_trust_kept = true;
 
 	/* None there: nothing to tell. */
 	assert_int_equal(place_ledger_load(&host, &ledger), 0);
