@@ -140,7 +140,15 @@ static void put_bytes(struct cells *cells, bool is_known, uint64_t bytes)
 	put(cells, text);
 }
 
-static void put_pools(struct cells *cells, const struct place_reply *reply, size_t i)
+static void put_pages(struct cells *cells, bool is_known, uint64_t pages)
+{
+	if (is_known)
+		put_number(cells, pages);
+	else
+		put(cells, "null");
+}
+
+static void put_pools(struct cells *cells, const struct place_reply *reply, size_t i, bool is_known)
 {
 	const struct view *view = cells->view;
 
@@ -152,13 +160,13 @@ static void put_pools(struct cells *cells, const struct place_reply *reply, size
 		for (size_t j = 0; !is_there && place_reply_pool(reply, i, j, &pool) == 0; j++)
 			is_there = pool.page_bytes == view->page_bytes[k];
 		if (view->as_json) {
-			put_number(cells, is_there ? pool.free_pages : 0);
-			put_number(cells, is_there ? pool.total_pages : 0);
+			put_pages(cells, is_known, is_there ? pool.free_pages : 0);
+			put_pages(cells, is_known, is_there ? pool.total_pages : 0);
 			continue;
 		}
 		snprintf(text, sizeof(text), "%" PRIu64 "/%" PRIu64, is_there ? pool.free_pages : 0,
 			 is_there ? pool.total_pages : 0);
-		put(cells, text);
+		put(cells, is_known ? text : "-");
 	}
 }
 
@@ -181,7 +189,7 @@ static void add_line(const struct view *view, const struct place_reply *reply, s
 		     const struct place_row *row)
 {
 	struct cells cells = { .view = view, .line = scols_table_new_line(view->table, NULL) };
-	const bool is_known = row->flags & PLACE_ROW_MEMORY_KNOWN;
+	const bool is_known = row->flags & PLACE_ROW_FREE;
 	const bool is_chosen = row->flags & PLACE_ROW_CHOSEN;
 
 	if (!cells.line)
@@ -189,15 +197,15 @@ static void add_line(const struct view *view, const struct place_reply *reply, s
 	put_number(&cells, row->id);
 	/* libsmartcols makes booleans of 1 and 0, and true of the word "false". */
 	put(&cells, view->as_json ? (is_chosen ? "1" : "0") : (is_chosen ? "*" : ""));
-	put_bytes(&cells, is_known, row->total_bytes);
+	put_bytes(&cells, row->flags & PLACE_ROW_TOTAL, row->total_bytes);
 	put_bytes(&cells, is_known, row->free_bytes);
-	put_bytes(&cells, is_known, row->reclaimable_bytes);
+	put_bytes(&cells, row->flags & PLACE_ROW_RECLAIMABLE, row->reclaimable_bytes);
 	put_bytes(&cells, is_known, row->reserve_bytes);
 	put_bytes(&cells, is_known, row->promised_bytes);
 	put_bytes(&cells, is_known, row->usable_bytes);
 	put_number(&cells, row->n_cpus);
 	put_committed(&cells, row);
-	put_pools(&cells, reply, i);
+	put_pools(&cells, reply, i, row->flags & PLACE_ROW_POOLS);
 	if (view->as_json)
 		put(&cells, row->reason);
 	put(&cells, row->reason_text);

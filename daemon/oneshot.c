@@ -26,6 +26,7 @@
 
 /* Together below the second that the design allows; numad takes two. */
 #define DEADLINE_MS 700
+#define SECOND_DEADLINE_MS 150
 #define LOCK_WAIT_MS 400
 #define TELL_LIMIT_MS 100
 
@@ -36,6 +37,7 @@ struct work {
 	const struct options *options;
 	struct place_policy policy;
 	struct place_request request;
+	int trouble; /* why the guests were not looked at, or 0 */
 };
 
 static void put_note(FILE *out, const char *note)
@@ -68,7 +70,7 @@ static void keep_readings(const struct state_dir *state, struct place_host *host
 
 	if (host->topology.boot_id[0] == '\0')
 		return;
-	if ((!host->loads.list || now_ns > kept_ns + LOAD_WINDOW_NS) &&
+	if (host->sample.n_guests && (!host->loads.list || now_ns > kept_ns + LOAD_WINDOW_NS) &&
 	    place_loads_format(&host->sample, host->topology.boot_id, &text) == 0)
 		keep_text(state, PLACE_LOAD_PATH, &text);
 	if (host->cores_are_new && place_cores_format(&host->topology, &text) == 0)
@@ -128,8 +130,11 @@ static int answer_from(struct place_host *host, const struct work *work, unsigne
 	int r;
 
 	open_state(host, lock_wait_ms, &state);
-	now_ns = place_host_now_ns(host);
+	if (state.fd >= 0)
+		keep_readings(&state, host);
 	r = place_ledger_load(host, &ledger);
+	/* Behind the load: without the lock, others go on booking. */
+	now_ns = place_host_now_ns(host);
 	if (r == 0)
 		r = place_inquiry_run(host, &ledger, &work->policy, &work->request, now_ns,
 				      state.fd >= 0, &inquiry);
@@ -141,11 +146,10 @@ static int answer_from(struct place_host *host, const struct work *work, unsigne
 		place_host_note(host, "the ledger is full: the answer is not booked");
 		r = 0;
 	}
-	if (r == 0 && state.fd >= 0)
-		keep_readings(&state, host);
-	state_dir_close(&state);
+	/* At once: an answer that is booked and gets lost would hold room for nobody. */
 	if (r == 0)
 		put_answer(out, &inquiry.advice, is_booked);
+	state_dir_close(&state);
 	place_inquiry_done(&inquiry);
 	place_ledger_done(&ledger);
 	return r;
@@ -165,6 +169,9 @@ static int work_on_host(const struct work *work, bool only_nodes, FILE *out)
 		r = place_host_take_sample(&host, only_nodes);
 	if (r == 0)
 		r = answer_from(&host, work, only_nodes ? 0 : LOCK_WAIT_MS, out);
+	if (work->trouble)
+		place_host_note(&host, "answered without looking at the guests: %s",
+				strerror(-work->trouble));
 	for (size_t i = 0; i < host.n_notes; i++)
 		put_note(out, host.notes[i]);
 	place_host_done(&host);
@@ -176,7 +183,14 @@ static int work_fully(void *data, FILE *out)
 	return work_on_host(data, false, out);
 }
 
-static int answer_after_trouble(const struct work *work, int trouble, struct place_text *text)
+static int work_on_nodes(void *data, FILE *out)
+{
+	return work_on_host(data, true, out);
+}
+
+/* In this process: where no child can be made, and as the last resort. */
+static int work_here(int (*work_on)(void *data, FILE *out), struct work *work,
+		     struct place_text *text)
 {
 	FILE *out;
 	int r;
@@ -185,9 +199,27 @@ static int answer_after_trouble(const struct work *work, int trouble, struct pla
 	out = open_memstream(&text->data, &text->size);
 	if (!out)
 		return -ENOMEM;
-	r = work_on_host(work, true, out);
-	fprintf(out, "note answered without looking at the guests: %s\n", strerror(-trouble));
+	r = work_on(work, out);
 	return fclose(out) != 0 ? -ENOMEM : r;
+}
+
+/*
+ * Not even the node files should hold anybody up, but a child costs little. Only a live host is
+ * then read without one: a recorded host may lie on a file system that hangs.
+ */
+static int answer(struct work *work, struct place_text *text)
+{
+	const bool is_live = !work->options->root;
+	int r;
+
+	r = guard_run(work_fully, work, DEADLINE_MS, text);
+	if (r == -EAGAIN || r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+		return work_here(work_fully, work, text);
+	if (r >= 0 || (!is_live && r != -EIO && r != -ETIMEDOUT))
+		return r;
+	work->trouble = r;
+	r = guard_run(work_on_nodes, work, SECOND_DEADLINE_MS, text);
+	return r < 0 && is_live ? work_here(work_on_nodes, work, text) : r;
 }
 
 static unsigned long long memory_mib(const struct place_request *request)
@@ -236,7 +268,8 @@ static void tell_notes(const struct work *work, const char *text)
 			continue;
 		line += 5;
 		fprintf(stderr, "%s: %.*s\n", program, (int)strcspn(line, "\n"), line);
-		syslog(LOG_WARNING, "%.*s", (int)strcspn(line, "\n"), line);
+		if (!work->options->root)
+			syslog(LOG_WARNING, "%.*s", (int)strcspn(line, "\n"), line);
 	}
 }
 
@@ -278,9 +311,7 @@ int oneshot_run(const struct options *options)
 	work.policy.smt_percent = options->smt_percent;
 	work.policy.reserved_cpus = options->reserved_cpus;
 	work.request = options->request;
-	r = guard_run(work_fully, &work, DEADLINE_MS, &text);
-	if (r < 0)
-		r = answer_after_trouble(&work, r, &text);
+	r = answer(&work, &text);
 	if (r < 0) {
 		fprintf(stderr, "%s: %s: %s\n", options->program,
 			options->root ? options->root : "/", strerror(-r));

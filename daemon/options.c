@@ -2,7 +2,7 @@
 /*
  * numad's command line (20150602 and 20251104), where libvirt, scripts and test suites know it:
  * letters, number grammar, messages and exit statuses are its own. What it let wrap around is
- * refused with its own message. Options that only a running daemon heeds are checked and kept.
+ * refused with its own message. Options that only a running daemon heeds are passed over.
  */
 #include "options.h"
 
@@ -173,7 +173,8 @@ static void take_option(struct options *options, int option, const char *argumen
 		options->log_level = LOG_LEVEL_DEBUG;
 		break;
 	case OPTION_ROOT:
-		options->root = argument;
+		/* "/" is this host. */
+		options->root = strcmp(argument, "/") && *argument ? argument : NULL;
 		break;
 	case 'V':
 	case OPTION_VERSION:

@@ -23,7 +23,6 @@
 /* SLIT values (ACPI 6.5, 5.2.17): 10 is local, 255 is unreachable. */
 #define PLACE_DISTANCE_LOCAL 10
 #define PLACE_DISTANCE_REMOTE 20 /* what the kernel assumes without a table (REMOTE_DISTANCE) */
-#define PLACE_DISTANCE_UNREACHABLE 255
 
 struct place_node {
 	unsigned id;
@@ -107,14 +106,16 @@ struct place_guest {
 	char uuid[PLACE_UUID_TEXT_MAX];
 	unsigned n_vcpus;	 /* running now */
 	uint64_t memory_bytes;	 /* RAM configured: -m, or the sum of its backends, and DIMMs */
-	uint64_t resident_bytes; /* of it and QEMU's own: anonymous + shared + hugetlb */
+	uint64_t resident_bytes; /* of it and QEMU's own, plain memory: anonymous + shared */
+	uint64_t resident_pool_bytes; /* of it, from hugepage pools */
 	uint64_t balloon_bytes;	 /* what the balloon leaves to the guest; memory_bytes if all */
 	uint64_t hugepage_bytes; /* page size of its backend, 0 for plain memory */
 	uint64_t cpu_time_ns;	 /* of all its threads, since its start */
 	uint64_t load_millicpu;	 /* CPU time since an earlier sample, else since its start */
 	enum place_bind bind;
+	bool is_split;	       /* its NUMA cells lie on different nodes of mems */
 	struct place_set mems; /* nodes its memory may come from, or is asked to come from */
-	struct place_set cpus; /* CPUs its threads may use */
+	struct place_set cpus; /* CPUs its main thread may use: the emulator's, not the vCPUs' */
 };
 
 /* What the asker itself may use: a guest that it starts will live inside. */
@@ -145,7 +146,7 @@ struct place_promise {
 	struct place_set nodes;
 	int pid;	   /* the guest that was seen to take it up, 0 before */
 	uint64_t start_ns; /* of that guest */
-	uint64_t seen_ns;  /* when the sample was taken that saw it last */
+	uint64_t seen_ns;  /* when it was last written down as seen */
 };
 
 /* The caller's, in the order of booking. */
@@ -199,7 +200,7 @@ struct place_node_model {
 	uint64_t reserve_bytes;
 	uint64_t promised_bytes; /* guests' untouched memory + answers not taken up */
 	uint64_t usable_bytes;	 /* free + reclaimable - reserve - promised, at least 0 */
-	uint64_t pool_bytes;	 /* free hugepages, less what is promised from them */
+	uint64_t pool_bytes;	 /* the largest pool's free pages, less what is promised */
 	uint64_t pool_promised_bytes;
 	/* Work space of place_model_build(), meaningless afterwards. */
 	uint64_t weight;

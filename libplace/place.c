@@ -17,6 +17,7 @@
 struct place {
 	struct place_host host;
 	struct place_ledger ledger;
+	uint64_t read_ns; /* when the last reading was complete */
 	bool is_read;
 };
 
@@ -69,11 +70,13 @@ int place_read(struct place *place)
 	int r;
 
 	place->host.n_notes = 0;
+	place->host.is_kept_refused = false;
 	r = place_host_read_topology(&place->host, false);
 	if (r == 0)
 		r = place_host_take_sample(&place->host, false);
 	if (r == 0)
 		r = place_ledger_load(&place->host, &place->ledger);
+	place->read_ns = place_host_now_ns(&place->host);
 	place->is_read = r == 0;
 	return r;
 }
@@ -103,14 +106,22 @@ int place_question_parse(const char *text, struct place_question *question)
 	return 0;
 }
 
+static unsigned row_flags(unsigned known, bool is_chosen)
+{
+	return (is_chosen ? PLACE_ROW_CHOSEN : 0U) |
+	       (known & PLACE_NODE_TOTAL ? PLACE_ROW_TOTAL : 0U) |
+	       (known & PLACE_NODE_FREE ? PLACE_ROW_FREE : 0U) |
+	       (known & PLACE_NODE_RECLAIMABLE ? PLACE_ROW_RECLAIMABLE : 0U) |
+	       (known & PLACE_NODE_POOLS ? PLACE_ROW_POOLS : 0U);
+}
+
 static void fill_row(const struct place_node *node, const struct place_node_model *model,
-		     enum place_reason reason, bool is_chosen, struct place_row *row)
+		     enum place_reason reason, unsigned flags, struct place_row *row)
 {
 	*row = (struct place_row){
 		.size = sizeof(*row),
 		.id = node->id,
-		.flags = (model->flags & PLACE_NODE_MEMORY_KNOWN ? PLACE_ROW_MEMORY_KNOWN : 0U) |
-			 (is_chosen ? PLACE_ROW_CHOSEN : 0U),
+		.flags = flags,
 		.total_bytes = model->total_bytes,
 		.free_bytes = model->free_bytes,
 		.reclaimable_bytes = model->reclaimable_bytes,
@@ -142,7 +153,8 @@ static int fill_reply(const struct place_host *host, const struct place_inquiry 
 		const struct place_node_sample *sample = &host->sample.nodes[i];
 
 		fill_row(&topology->nodes[i], &inquiry->nodes[i], inquiry->advice.reasons[i],
-			 place_set_has(&inquiry->advice.nodes, topology->nodes[i].id),
+			 row_flags(sample->known,
+				   place_set_has(&inquiry->advice.nodes, topology->nodes[i].id)),
 			 &reply->rows[i]);
 		reply->pools[i].n = sample->n_pools;
 		memcpy(reply->pools[i].list, sample->pools, sizeof(sample->pools));
@@ -176,7 +188,7 @@ int place_ask(struct place *place, const struct place_question *question,
 	r = place_inquiry_run(
 		&place->host, &ledger, &policy,
 		&(struct place_request){ question->vcpus_centi, question->memory_bytes },
-		place->host.sample.taken_ns, false, &inquiry);
+		place->read_ns, false, &inquiry);
 	reply = r == 0 ? calloc(1, sizeof(*reply)) : NULL;
 	if (r == 0)
 		r = reply ? fill_reply(&place->host, &inquiry, reply) : -ENOMEM;
@@ -221,11 +233,15 @@ size_t place_reply_row_count(const struct place_reply *reply)
 
 int place_reply_row(const struct place_reply *reply, size_t i, struct place_row *row)
 {
+	size_t size;
+
 	if (row->size < sizeof(*row))
 		return -EINVAL;
 	if (i >= reply->n_rows)
 		return -ENOENT;
+	size = row->size;
 	*row = reply->rows[i];
+	row->size = size;
 	return 0;
 }
 

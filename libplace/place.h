@@ -111,8 +111,12 @@ PLACE_API const char *place_reply_verdict(const struct place_reply *reply);
 PLACE_API const char *place_reply_sentence(const struct place_reply *reply);
 
 enum place_row_flag {
-	PLACE_ROW_MEMORY_KNOWN = 1 << 0, /* else all bytes of the row mean nothing */
-	PLACE_ROW_CHOSEN = 1 << 1,
+	PLACE_ROW_CHOSEN = 1 << 0,
+	/* Which figures are known; the others mean nothing. */
+	PLACE_ROW_TOTAL = 1 << 1,
+	PLACE_ROW_FREE = 1 << 2, /* and with it promised_bytes, reserve_bytes, usable_bytes */
+	PLACE_ROW_RECLAIMABLE = 1 << 3,
+	PLACE_ROW_POOLS = 1 << 4,
 };
 
 /* One node as the answer saw it. Memory in bytes, CPU in thousandths of a CPU. */

@@ -110,16 +110,17 @@ static void fill_cpus(struct build *build, size_t i)
 	node->capacity_millicpu = capacity * node->n_cpus / all;
 }
 
-static uint64_t sum_pools(const struct place_node_sample *from)
+/* A guest takes its pages from one pool: what two sizes have together is of no use to it. */
+static uint64_t largest_pool(const struct place_node_sample *from)
 {
-	uint64_t sum = 0;
+	uint64_t most = 0;
 
 	if (!(from->known & PLACE_NODE_POOLS))
 		return 0;
 	for (size_t i = 0; i < from->n_pools && i < PLACE_POOLS_MAX; i++)
-		sum = place_add(
-			sum, place_multiply(from->pools[i].free_pages, from->pools[i].page_bytes));
-	return sum;
+		most = place_most(
+			most, place_multiply(from->pools[i].free_pages, from->pools[i].page_bytes));
+	return most;
 }
 
 static void fill_memory(const struct build *build, size_t i)
@@ -138,7 +139,7 @@ static void fill_memory(const struct build *build, size_t i)
 		node->reserve_bytes = from->reserve_bytes;
 	margin = place_scale(node->total_bytes, build->policy->reserve_permille, 1000);
 	node->reserve_bytes = place_most(node->reserve_bytes, margin);
-	node->pool_bytes = sum_pools(from);
+	node->pool_bytes = largest_pool(from);
 	node->left_bytes = place_subtract(place_add(node->free_bytes, node->reclaimable_bytes),
 					  node->reserve_bytes);
 	if (from->known & PLACE_NODE_FREE)
@@ -288,12 +289,14 @@ static struct claim claim_of_guest(const struct build *build, const struct place
 {
 	uint64_t overhead = build->policy->guest_overhead_bytes;
 	uint64_t ram = guest->memory_bytes;
-	uint64_t resident = guest->known & PLACE_GUEST_RESIDENT ? guest->resident_bytes : 0;
+	bool have_resident = guest->known & PLACE_GUEST_RESIDENT;
+	uint64_t resident = have_resident ? guest->resident_bytes : 0;
+	uint64_t resident_pool = have_resident ? guest->resident_pool_bytes : 0;
 	bool is_bound = guest->known & PLACE_GUEST_MEMS && guest->bind != PLACE_BIND_NONE;
 	struct claim claim = {
 		.mems = is_bound ? &guest->mems : NULL,
 		.cpus = guest->known & PLACE_GUEST_CPUS ? &guest->cpus : NULL,
-		.is_even = guest->bind == PLACE_BIND_INTERLEAVE,
+		.is_even = guest->bind == PLACE_BIND_INTERLEAVE || guest->is_split,
 		.millicpu = guest_millicpu(guest),
 	};
 
@@ -302,8 +305,8 @@ static struct claim claim_of_guest(const struct build *build, const struct place
 	if (guest->known & PLACE_GUEST_BALLOON)
 		ram = place_least(ram, guest->balloon_bytes);
 	if (guest->hugepage_bytes) {
-		claim.pool_bytes = place_subtract(ram, resident);
-		claim.plain_bytes = place_subtract(overhead, place_subtract(resident, ram));
+		claim.pool_bytes = place_subtract(ram, resident_pool);
+		claim.plain_bytes = place_subtract(overhead, resident);
 	} else {
 		claim.plain_bytes = place_subtract(place_add(ram, overhead), resident);
 	}
@@ -406,6 +409,21 @@ static unsigned count_claimed(const struct build *build, size_t i, const struct 
 	return count;
 }
 
+/*
+ * The CPUs are the emulator thread's. Where none of them is beside the memory, it has been pinned
+ * out of the vCPUs' way, and those run where the memory is.
+ */
+static bool are_cpus_elsewhere(const struct build *build, const struct claim *claim)
+{
+	if (!claim->cpus || !claim->mems)
+		return false;
+	for (size_t i = 0; i < build->n_nodes; i++)
+		if (place_set_has(claim->mems, build->nodes[i].id) &&
+		    count_claimed(build, i, claim->cpus))
+			return false;
+	return true;
+}
+
 static uint64_t weigh_cpus(const struct build *build, size_t i, const struct claim *claim)
 {
 	const struct place_node_model *node = &build->nodes[i];
@@ -420,13 +438,17 @@ static uint64_t weigh_cpus(const struct build *build, size_t i, const struct cla
 static void charge_cpu(struct build *build, const struct claim *claim)
 {
 	const struct place_set *online = &build->topology->cpus_online;
-	bool is_loose = claim->cpus ? place_set_is_subset(online, claim->cpus) : !claim->mems;
+	struct claim at = { .mems = claim->mems, .cpus = claim->cpus };
 	uint64_t sum = 0;
+	bool is_loose;
 
-	if (claim->cpus && !is_loose)
-		list_words(build, claim->cpus);
+	if (at.cpus)
+		list_words(build, at.cpus);
+	if (are_cpus_elsewhere(build, &at))
+		at.cpus = NULL;
+	is_loose = at.cpus ? place_set_is_subset(online, at.cpus) : !at.mems;
 	for (size_t i = 0; !is_loose && i < build->n_nodes; i++) {
-		build->nodes[i].weight = weigh_cpus(build, i, claim);
+		build->nodes[i].weight = weigh_cpus(build, i, &at);
 		sum += build->nodes[i].weight;
 	}
 	if (sum)
@@ -493,7 +515,7 @@ static void fill_results(const struct build *build, size_t i)
 	node->usable_bytes =
 		place_subtract(place_add(node->free_bytes, node->reclaimable_bytes), taken);
 	node->pool_bytes =
-		place_subtract(sum_pools(&build->sample->nodes[i]), node->pool_promised_bytes);
+		place_subtract(largest_pool(&build->sample->nodes[i]), node->pool_promised_bytes);
 }
 
 int place_model_build(const struct place_topology *topology, const struct place_sample *sample,

@@ -65,7 +65,10 @@ static enum state state_of(const struct place_promise *promise, const struct pla
 	if (!promise->pid)
 		return STATE_OPEN;
 	guest = find_guest(sample, promise->pid);
-	/* Samples are taken before the ledger is locked: this one may be the older of two. */
+	/*
+	 * Samples are taken before the ledger is locked: only one that was begun after the guest
+	 * had been written down says that it is gone.
+	 */
 	if (!guest)
 		return sample->guests_complete && sample->taken_ns > promise->seen_ns ? STATE_OVER :
 											STATE_LOST;
@@ -168,7 +171,7 @@ size_t place_promises_settle(struct place_promise *promises, size_t n,
 		if (promise && guest->pid > 0) {
 			promise->pid = guest->pid;
 			promise->start_ns = guest->start_ns;
-			promise->seen_ns = place_most(promise->seen_ns, sample->taken_ns);
+			promise->seen_ns = now_ns;
 		}
 	}
 	return n;

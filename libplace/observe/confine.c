@@ -6,6 +6,7 @@
 #include "observe/confine.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static bool read_set(const struct place_root *root, struct place_text *text, con
 static bool has_group(const struct place_root *root, const char *mount, const char *group)
 {
 	_cleanup_close_ int fd = -1;
-	char path[2 * PLACE_MOUNT_PATH_MAX];
+	char path[PLACE_MOUNT_PATH_MAX + PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", mount, group);
 	fd = place_root_openat(root, path, O_PATH | O_DIRECTORY);
@@ -94,6 +95,18 @@ static bool is_hierarchy_of(const char *controllers, const char *controller)
 	}
 }
 
+/* Up to the end of the line. A path that is cut would be that of a wider group. */
+static bool copy_path(const char *line, char *path, size_t size)
+{
+	const size_t n = strcspn(line, "\n");
+
+	if (n >= size)
+		return false;
+	memcpy(path, line, n);
+	path[n] = '\0';
+	return true;
+}
+
 /* The path behind a line of /proc/self/cgroup: "4:cpuset:/a/b", or "0::/a/b" on v2. */
 static bool find_own_group(const char *text, const char *controller, char *path, size_t size)
 {
@@ -105,8 +118,7 @@ static bool find_own_group(const char *text, const char *controller, char *path,
 		at += 1 + strcspn(at + 1, ":\n");
 		if (at[0] != ':' || at[1] != '/')
 			continue;
-		snprintf(path, size, "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
-		return true;
+		return copy_path(at + 1, path, size);
 	}
 	return false;
 }
@@ -120,8 +132,7 @@ static bool read_own_path(const struct place_root *root, struct place_text *text
 		return true;
 	if (place_root_read(root, text, "proc/self/cpuset") < 0 || text->data[0] != '/')
 		return false;
-	snprintf(path, size, "%.*s", (int)strcspn(text->data, "\n"), text->data);
-	return true;
+	return copy_path(text->data, path, size);
 }
 
 /* A group without the controller has no such files; the nearest one above it decides. */
@@ -150,7 +161,7 @@ static bool read_own_group(const struct place_root *root, struct place_text *tex
 		const char *mount;
 		const char *controller;
 	} hierarchies[] = { { mounts->cpuset_v1, "cpuset" }, { mounts->cgroup2, "" } };
-	char path[PLACE_MOUNT_PATH_MAX];
+	char path[PATH_MAX];
 
 	for (size_t i = 0; i < ELEMENTSOF(hierarchies); i++)
 		if (hierarchies[i].mount[0] &&

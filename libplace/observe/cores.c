@@ -64,8 +64,10 @@ static int parse_node(const char **at, const struct place_node *node, unsigned *
 	if (strncmp(*at, "node ", 5) != 0)
 		return -EINVAL;
 	*at += 5;
-	if (place_text_digits(at, &id) < 0 || *(*at)++ != ' ' || id != node->id)
+	if (place_text_digits(at, &id) < 0 || *(*at)++ != ' ')
 		return -EINVAL;
+	if (id != node->id)
+		return -ESTALE;
 	if (place_text_digits(at, &cores) < 0 || *(*at)++ != '\n' || cores > node->n_cpus)
 		return -EINVAL;
 	*ret_cores = (unsigned)cores;
@@ -84,9 +86,12 @@ static int parse_kept(const char *text, const char *key, struct place_topology *
 		return -EINVAL;
 	if (strncmp(text, key, key_size) != 0)
 		return -ESTALE;
-	for (size_t i = 0; i < topology->n_nodes; i++)
-		if (parse_node(&at, &topology->nodes[i], &cores[i]) < 0)
-			return -EINVAL;
+	for (size_t i = 0; i < topology->n_nodes; i++) {
+		const int r = parse_node(&at, &topology->nodes[i], &cores[i]);
+
+		if (r < 0)
+			return r;
+	}
 	if (*at != '\0')
 		return -ESTALE;
 	for (size_t i = 0; i < topology->n_nodes; i++)
@@ -134,8 +139,7 @@ static int read_siblings(const struct place_root *root, struct place_text *text,
 	return -ENODATA;
 }
 
-/* Since 4.19 the kernel says in one file that no core has two threads online (kernel/cpu.c). */
-static bool has_no_siblings(const struct place_root *root, struct place_text *text)
+bool place_cores_are_single(const struct place_root *root, struct place_text *text)
 {
 	return place_root_read(root, text, "sys/devices/system/cpu/smt/active") == 0 &&
 	       !strcmp(text->data, "0\n");
@@ -146,10 +150,6 @@ int place_cores_load(const struct place_root *root, struct place_text *text,
 {
 	struct place_set firsts = { 0 }, siblings;
 
-	if (has_no_siblings(root, text)) {
-		topology->have_cores = true;
-		return 0;
-	}
 	/* The first CPU of a core that is online stands for it. */
 	for (int cpu = place_set_next(&topology->cpus_online, 0); cpu >= 0;
 	     cpu = place_set_next(&topology->cpus_online, (unsigned)cpu + 1)) {

@@ -12,6 +12,12 @@
 #define PLACE_CORES_PATH "run/placed/cores"
 
 /*
+ * Whether the kernel says that no core has two threads online (since 4.19, kernel/cpu.c): each
+ * CPU is a core then, and nothing else needs to be read.
+ */
+bool place_cores_are_single(const struct place_root *root, struct place_text *text);
+
+/*
  * Fills n_cores of each node from the kept text.
  * Returns: 0, or -ENOENT, -EACCES; -ESTALE where it is of another boot or other CPUs, -EINVAL
  * where it is damaged: n_cores then stay as they were.

@@ -79,6 +79,21 @@ static void parse_numatune(const char *text, const char *advised, struct place_d
 		status->bind = parse_mode(mode);
 }
 
+/* The KiB behind a start tag, in bytes. */
+static bool find_kib(const char *text, const char *tag, uint64_t *ret_bytes)
+{
+	const char *at = strstr(text, tag);
+	uint64_t kib;
+
+	if (!at)
+		return false;
+	at += strlen(tag);
+	if (place_text_digits(&at, &kib) < 0)
+		return false;
+	*ret_bytes = place_multiply_u64(kib, 1024);
+	return true;
+}
+
 int place_domstatus_parse(const char *text, struct place_domstatus *ret_status)
 {
 	struct place_domstatus status = { 0 };
@@ -95,12 +110,9 @@ int place_domstatus_parse(const char *text, struct place_domstatus *ret_status)
 	if (advised && domain && advised > domain)
 		advised = NULL;
 	text = skip_metadata(text);
-	at = strstr(text, "\n    <currentMemory unit='KiB'>");
-	if (at) {
-		at = strchr(at, '>') + 1;
-		status.have_balloon = place_text_digits(&at, &number) == 0;
-		status.balloon_bytes = place_multiply_u64(number, 1024);
-	}
+	(void)find_kib(text, "\n    <memory unit='KiB'>", &status.memory_bytes);
+	status.have_balloon =
+		find_kib(text, "\n    <currentMemory unit='KiB'>", &status.balloon_bytes);
 	parse_numatune(text, advised, &status);
 	*ret_status = status;
 	return 0;

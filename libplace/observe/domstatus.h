@@ -9,6 +9,7 @@
 
 struct place_domstatus {
 	int pid;
+	uint64_t memory_bytes; /* <memory>: all of its RAM, DIMMs too; 0 where not said */
 	bool have_balloon;
 	uint64_t balloon_bytes; /* <currentMemory>: what the balloon leaves */
 	enum place_bind bind;	/* <numatune><memory mode=> */

@@ -51,9 +51,33 @@ static int add_guest(struct place_guests *guests, int pid)
 	return 0;
 }
 
+static bool begins_with(const char *name, const char *prefix)
+{
+	return !strncmp(name, prefix, strlen(prefix));
+}
+
+/*
+ * Whatever is named after QEMU, but for the helpers that its packages bring (7.2) and that have no
+ * guest. A dot before the name is NixOS's wrapper; behind "kvm" may stand a newline (comm) or
+ * " (deleted)" (exe, after an upgrade).
+ */
 static bool is_qemu_name(const char *name)
 {
-	return !strncmp(name, "qemu", 4) || !strcmp(name, "kvm") || !strcmp(name, "kvm\n");
+	static const char *const helpers[] = {
+		"-bridge", "-edid", "-ga",	"-img",	   "-io",
+		"-keymap", "-nbd",  "-pr-help", "-storag", "-vhost"
+	};
+
+	name += *name == '.';
+	if (!strcmp(name, "kvm") || begins_with(name, "kvm\n") ||
+	    begins_with(name, "kvm (deleted)"))
+		return true;
+	if (!begins_with(name, "qemu"))
+		return false;
+	for (size_t i = 0; i < ELEMENTSOF(helpers); i++)
+		if (begins_with(name + strlen("qemu"), helpers[i]))
+			return false;
+	return true;
 }
 
 /*
@@ -161,8 +185,8 @@ static void parse_resident(const char *text, struct place_guest *guest)
 		return;
 	(void)find_kib(text, "RssShmem:", &shmem);
 	(void)find_kib(text, "HugetlbPages:", &hugetlb);
-	if (__builtin_add_overflow(anon, shmem, &guest->resident_bytes) ||
-	    __builtin_add_overflow(guest->resident_bytes, hugetlb, &guest->resident_bytes))
+	guest->resident_pool_bytes = hugetlb;
+	if (__builtin_add_overflow(anon, shmem, &guest->resident_bytes))
 		return;
 	guest->known |= PLACE_GUEST_RESIDENT;
 }
@@ -222,6 +246,7 @@ static void take_args(const struct walk *walk, const struct place_qemu_args *arg
 	guest->balloon_bytes = args->memory_bytes;
 	guest->hugepage_bytes = find_hugepage(walk->mounts, args);
 	guest->bind = args->bind;
+	guest->is_split = args->is_split;
 	guest->mems = args->mems;
 }
 
@@ -234,6 +259,9 @@ static void read_domstatus(const struct walk *walk, struct place_guest *guest)
 	    place_root_readf(walk->root, walk->text, "run/libvirt/qemu/%s.xml", guest->name) < 0 ||
 	    place_domstatus_parse(walk->text->data, &status) < 0 || status.pid != guest->pid)
 		return;
+	/* DIMMs and virtio-mem that came later are in no command line. */
+	if ((guest->known & PLACE_GUEST_MEMORY) && status.memory_bytes > guest->memory_bytes)
+		guest->memory_bytes = status.memory_bytes;
 	if (status.have_balloon && status.balloon_bytes < guest->memory_bytes) {
 		guest->balloon_bytes = status.balloon_bytes;
 		guest->known |= PLACE_GUEST_BALLOON;

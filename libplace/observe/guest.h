@@ -17,7 +17,7 @@ struct place_guests {
 };
 
 /*
- * Finds every process whose program is named "qemu..." (or "kvm") and reads what its command
+ * Finds every process whose program is a QEMU emulator and reads what its command
  * line, its status and libvirt's record of it say. `loads` are earlier CPU times, or
  * NULL. A process that goes meanwhile is left out: that is no error.
  *

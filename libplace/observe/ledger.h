@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The promise ledger as text: answers given whose guests have not appeared. Reading and
- * formatting; who may write it, and how, is the daemon's side (daemon/ledger_file.h).
+ * formatting; who may write it, and how, is the daemon's side (daemon/state_dir.h).
  */
 #pragma once
 
@@ -30,7 +30,7 @@ int place_ledger_parse(const char *text, const char *boot_id, struct place_ledge
 
 /*
  * Writes it as text into `text` (grown as needed).
- * Returns: 0, -ENOMEM, -EFBIG.
+ * Returns: 0, -ENOMEM.
  */
 int place_ledger_format(const struct place_ledger *ledger, const char *boot_id,
 			struct place_text *text);

@@ -112,6 +112,8 @@ static void take_backend(struct parse *parse)
 
 	if (thing->bind != PLACE_BIND_NONE && !place_set_is_empty(&thing->mems)) {
 		args->bind = thing->bind;
+		if (args->known & PLACE_GUEST_MEMS && !place_set_equal(&args->mems, &thing->mems))
+			args->is_split = true;
 		place_set_or(&args->mems, &thing->mems);
 		args->known |= PLACE_GUEST_MEMS;
 	}

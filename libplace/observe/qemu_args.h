@@ -20,6 +20,7 @@ struct place_qemu_args {
 	uint64_t hugetlb_bytes; /* its page size, 0 for the host's default */
 	char mem_path[256];	/* of the first backend in a file; a hugetlbfs or not */
 	enum place_bind bind;	/* the policy of its backends */
+	bool is_split;		/* they are bound to different nodes */
 	struct place_set mems;	/* their host-nodes */
 };
 

@@ -68,6 +68,23 @@ bool place_host_may_trust_kept(struct place_host *host)
 	return r == 0;
 }
 
+static void read_cores(struct place_host *host)
+{
+	struct place_topology *topology = &host->topology;
+	int r = -ENOENT;
+
+	if (place_cores_are_single(&host->root, &host->text)) {
+		topology->have_cores = true;
+		return;
+	}
+	if (place_host_may_trust_kept(host))
+		r = place_cores_read_kept(&host->root, &host->text, topology);
+	if (r == -EINVAL)
+		place_host_note(host, "/" PLACE_CORES_PATH " is damaged: not used");
+	if (r < 0)
+		host->cores_are_new = place_cores_load(&host->root, &host->text, topology) == 0;
+}
+
 int place_host_read_topology(struct place_host *host, bool without_cores)
 {
 	struct place_topology *topology = &host->topology;
@@ -81,15 +98,8 @@ int place_host_read_topology(struct place_host *host, bool without_cores)
 		place_host_note(host,
 				"%s/sys/devices/system/node shows no nodes: taken as one node",
 				host->root.is_live ? "" : host->root.path);
-	if (without_cores)
-		return 0;
-	r = -ENOENT;
-	if (place_host_may_trust_kept(host))
-		r = place_cores_read_kept(&host->root, &host->text, topology);
-	if (r == -EINVAL)
-		place_host_note(host, "/" PLACE_CORES_PATH " is damaged: not used");
-	if (r < 0)
-		host->cores_are_new = place_cores_load(&host->root, &host->text, topology) == 0;
+	if (!without_cores)
+		read_cores(host);
 	return 0;
 }
 

@@ -196,20 +196,3 @@ void place_topology_done(struct place_topology *topology)
 	free(topology->distance);
 	*topology = (struct place_topology){ 0 };
 }
-
-int place_topology_index(const struct place_topology *topology, unsigned id)
-{
-	size_t low = 0, high = topology->n_nodes;
-
-	while (low < high) {
-		const size_t middle = low + (high - low) / 2;
-
-		if (topology->nodes[middle].id == id)
-			return (int)middle;
-		if (topology->nodes[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return -1;
-}

@@ -20,6 +20,3 @@
 int place_topology_read(const struct place_root *root, struct place_text *text,
 			struct place_topology *ret_topology);
 void place_topology_done(struct place_topology *topology);
-
-/* The index of a node id, or -1. */
-int place_topology_index(const struct place_topology *topology, unsigned id);

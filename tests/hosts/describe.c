@@ -106,6 +106,8 @@ static void print_guests(const struct place_sample *sample)
 		print_number("vcpus", known & PLACE_GUEST_VCPUS, guest->n_vcpus);
 		print_number("memory_bytes", known & PLACE_GUEST_MEMORY, guest->memory_bytes);
 		print_number("resident_bytes", known & PLACE_GUEST_RESIDENT, guest->resident_bytes);
+		print_number("resident_pool_bytes", known & PLACE_GUEST_RESIDENT,
+			     guest->resident_pool_bytes);
 		print_number("balloon_bytes", known & PLACE_GUEST_BALLOON, guest->balloon_bytes);
 		print_number("load_millicpu", known & PLACE_GUEST_LOAD, guest->load_millicpu);
 		print_number("start_ns", known & PLACE_GUEST_START, guest->start_ns);

@@ -215,7 +215,39 @@ def test_hugepages(args, page_bytes, guest_of):
 
 def test_resident_counts_shared_and_hugetlb(guest_of):
     guest = guest_of(["-m", "4G"], resident_mib=300, shmem_mib=2000, hugetlb_mib=1024)
-    assert guest["resident_bytes"] == (300 + 2000 + 1024) * MIB
+    assert guest["resident_bytes"] == (300 + 2000) * MIB
+    assert guest["resident_pool_bytes"] == 1024 * MIB
+
+
+@pytest.mark.parametrize("comm, is_guest", [
+    ("qemu-system-x86", True), ("qemu-kvm", True), ("kvm", True), ("qemu:web", True),
+    (".qemu-system-x8", True), ("qemu9.1", True), ("qemu-img", False), ("qemu-nbd", False),
+    ("qemu-storage-da", False), ("qemu-pr-helper", False), ("kvm-nx-lpage-re", False),
+    ("not-qemu", False),
+])
+def test_which_programs_are_guests(comm, is_guest, built, programs):
+    host = even_host(2, 8, 64000, 40000)
+    host.guests = [Guest(PID, args=["-m", "1G"], comm=comm)]
+    assert bool(programs.describe(built(host))["guests"]) == is_guest
+
+
+def test_cells_on_different_nodes_are_charged_evenly(built, programs):
+    """Half touched on the fuller node or not: what is left is not where most is free."""
+    host = even_host(2, 8, 64000, 40000)
+    cells = [word for node in (0, 1) for word in
+             ("-object", f"memory-backend-ram,id=ram-node{node},size=8G,host-nodes={node},policy=bind")]
+    host.guests = [Guest(PID, args=["-m", "16G", *cells])]
+    rows = programs.table(built(host), "1:1")["nodes"]
+    assert rows[0]["promised_bytes"] == rows[1]["promised_bytes"] == 8 * GIB
+
+
+def test_memory_plugged_in_later(guest_of):
+    """DIMMs that no command line names: libvirt's record does."""
+    record = ("<domstatus state='running' reason='booted' pid='4711'>\n  <domain type='kvm' id='1'>\n"
+              "    <name>web</name>\n    <memory unit='KiB'>3145728</memory>\n"
+              "    <currentMemory unit='KiB'>3145728</currentMemory>\n  </domain>\n</domstatus>\n")
+    guest = guest_of(["-name", "guest=web", "-m", "1G"], name="web", domstatus=record)
+    assert guest["memory_bytes"] == 3072 * MIB
 
 
 def test_resident_of_old_kernels(guest_of):

@@ -656,7 +656,7 @@ CORES = {
                    False),
     "a node missing": (CORES_HEADING + "node 0 1\n", [4, 4], True),
     "a node too many": (CORES_HEADING + "node 0 1\nnode 1 1\nnode 2 1\n", [4, 4], False),
-    "another node": (CORES_HEADING + "node 0 1\nnode 5 1\n", [4, 4], True),
+    "another node": (CORES_HEADING + "node 0 1\nnode 5 1\n", [4, 4], False),
     "more cores than CPUs": (CORES_HEADING + "node 0 5\nnode 1 1\n", [4, 4], True),
     "overflow": (CORES_HEADING + f"node 0 {BEYOND_U64}\nnode 1 1\n", [4, 4], True),
     "cut short": (CORES_HEADING + "node 0 1\nnode 1", [4, 4], True),

@@ -30,7 +30,8 @@ def need_of(request):
 def eligible(table):
     """Rows of nodes that may be in an answer: memory, CPUs, and inside the cpuset."""
     return [row for row in table["nodes"]
-            if (row["total_bytes"] or row["free_bytes"]) and row["cpus"]
+            if row["free_bytes"] is not None and (row["total_bytes"] or row["free_bytes"])
+            and row["cpus"]
             and row["reason"] != "not_allowed"]
 
 
@@ -87,7 +88,7 @@ def check_request(programs, root, request):
 def requests_for(programs, root):
     """Nothing, small, half and all of the roomiest node, two nodes, and far too much."""
     rows = eligible(programs.table(root, "0:0"))
-    usable = sorted((row["usable_bytes"] // MIB for row in rows), reverse=True) or [1000]
+    usable = sorted(((row["usable_bytes"] or 0) // MIB for row in rows), reverse=True) or [1000]
     cpus = max((row["cpus"] for row in rows), default=1)
     two = (usable[0] + usable[min(1, len(usable) - 1)]) * 8 // 10
     return ["0:0", "1:512", "0.5:0", f"{max(cpus // 2, 1)}:{usable[0] // 2}",

@@ -194,7 +194,9 @@ def test_forty_at_once(box):
         n_said += "not booked" in stderr
     assert len(box.promises()) + n_said == 40
     assert n_said < 20
-    assert sorted(path.name for path in box.placed_dir.iterdir()) == ["cores", "load", "lock", "promises"]
+    # No guests, no load to keep; no siblings, no cores to keep.
+    names = {path.name for path in box.placed_dir.iterdir()}
+    assert {"lock", "promises"} <= names <= {"cores", "load", "lock", "promises"}
 
 
 def fake_nodes(box):

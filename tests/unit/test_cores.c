@@ -106,8 +106,8 @@ static void test_not_used(void **state)
 		{ HEAD, -EINVAL },
 		{ HEAD "node 0 4\n", -EINVAL },
 		{ HEAD "node 0 4\nnode 8 2", -EINVAL },
-		{ HEAD "node 0 4\nnode 1 2\n", -EINVAL },
-		{ HEAD "node 8 2\nnode 0 4\n", -EINVAL },
+		{ HEAD "node 0 4\nnode 1 2\n", -ESTALE },
+		{ HEAD "node 8 2\nnode 0 4\n", -ESTALE },
 		{ HEAD "node 0 4\nnode 8 5\n", -EINVAL }, /* more cores than CPUs */
 		{ HEAD "node 0 4\nnode 8 -2\n", -EINVAL },
 		{ HEAD "node 0 4\nnode 8 18446744073709551616\n", -EINVAL },

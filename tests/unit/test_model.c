@@ -262,6 +262,23 @@ static void test_nothing_left_anywhere(void **state)
 	assert_int_equal(sum_promised(), 8 * GIB);
 }
 
+/* Cells bound to a node each: what is left to touch is not where most is free. */
+static void test_split(void **state)
+{
+	struct place_guest *guest = add_guest(8, "0,8");
+
+	(void)state;
+	guest->bind = PLACE_BIND_STRICT;
+	samples[0].free_bytes = 40 * GIB;
+	samples[1].free_bytes = 8 * GIB;
+	build(0);
+	assert_true(models[0].promised_bytes > 6 * GIB);
+	guest->is_split = true;
+	build(0);
+	assert_int_equal(models[0].promised_bytes, 4 * GIB);
+	assert_int_equal(models[1].promised_bytes, 4 * GIB);
+}
+
 static void test_hugepages(void **state)
 {
 	struct place_guest *guest = add_guest(8, "8");
@@ -272,10 +289,11 @@ static void test_hugepages(void **state)
 	samples[1].pools[1] = (struct place_pool){ GIB, 4, 2 };
 	policy.guest_overhead_bytes = GIB;
 	guest->hugepage_bytes = 2 << 20;
-	guest->resident_bytes = 3 * GIB;
+	guest->resident_pool_bytes = 3 * GIB;
+	guest->resident_bytes = GIB / 4;
 	build(0);
-	assert_int_equal(models[1].pool_bytes, 13 * GIB);
-	assert_int_equal(models[1].promised_bytes, GIB);
+	assert_int_equal(models[1].pool_bytes, 11 * GIB);
+	assert_int_equal(models[1].promised_bytes, GIB / 4 * 3);
 	samples[1].known &= ~(unsigned)PLACE_NODE_POOLS;
 	build(0);
 	assert_int_equal(models[1].pool_bytes, 0);
@@ -342,9 +360,17 @@ static void test_committed_follows_cpus(void **state)
 	build(0);
 	for (unsigned i = 0; i < NODES; i++)
 		assert_int_equal(models[i].committed_millicpu, 1000);
-	/* CPUs that are in no node any more. */
+	/* An emulator pinned out of the way, and CPUs that are in no node any more: by the memory.
+	 */
+	assert_int_equal(place_set_parse_list("8-13", &guest->cpus), 0);
+	build(0);
+	assert_int_equal(models[0].committed_millicpu, 4000);
+	assert_int_equal(models[1].committed_millicpu, 0);
 	guest->cpus = (struct place_set){ 0 };
 	place_set_add(&guest->cpus, 8000);
+	build(0);
+	assert_int_equal(models[0].committed_millicpu, 4000);
+	guest->bind = PLACE_BIND_NONE;
 	build(0);
 	assert_int_equal(models[3].committed_millicpu, 1000);
 }
@@ -396,6 +422,7 @@ int main(void)
 		cmocka_unit_test_setup(test_unbound_is_everywhere, reset),
 		cmocka_unit_test_setup(test_interleaved_is_even, reset),
 		cmocka_unit_test_setup(test_nothing_left_anywhere, reset),
+		cmocka_unit_test_setup(test_split, reset),
 		cmocka_unit_test_setup(test_hugepages, reset),
 		cmocka_unit_test_setup(test_promises, reset),
 		cmocka_unit_test_setup(test_committed, reset),

@@ -151,7 +151,8 @@ static void test_nearly_the_same(void **state)
 	book(4, 8, "1", 100);
 	ledger[0].memory_bytes -= 5;
 	/* Clock ticks may round its start to before the booking; vCPUs may be unknown. */
-	appear(500, 0, 8, "1", 99)->known &= ~(unsigned)PLACE_GUEST_VCPUS;
+	appear(500, 0, 8, "1", 100)->known &= ~(unsigned)PLACE_GUEST_VCPUS;
+	guests[0].start_ns -= PLACE_PROMISE_SLACK_NS;
 	settle(102);
 	assert_int_equal(ledger[0].pid, 500);
 }
@@ -267,12 +268,22 @@ static void test_older_sample(void **state)
 	n_promises = place_promises_settle(ledger, n_promises, &sample, &policy, 103 * SECOND);
 	assert_int_equal(n_promises, 1);
 	assert_int_equal(ledger[0].pid, 0);
-	/* A newer one that does not see the guest says that it is gone. */
+	/* One that was begun before the guest was written down proves as little. */
 	sample.n_guests = 1;
-	settle(104);
+	sample.taken_ns = 103 * SECOND;
+	n_promises = place_promises_settle(ledger, n_promises, &sample, &policy, 104 * SECOND);
 	assert_int_equal(ledger[0].pid, 500);
 	sample.n_guests = 0;
+	sample.taken_ns = 104 * SECOND;
+	n_promises = place_promises_settle(ledger, n_promises, &sample, &policy, 104 * SECOND);
+	assert_int_equal(n_promises, 1);
+	assert_int_equal(ledger[0].pid, 0);
+	/* A newer one that does not see the guest says that it is gone. */
+	sample.n_guests = 1;
 	settle(105);
+	assert_int_equal(ledger[0].pid, 500);
+	sample.n_guests = 0;
+	settle(106);
 	assert_int_equal(n_promises, 0);
 }
 
