@@ -20,6 +20,7 @@
 
 #define KIB UINT64_C(1024)
 #define HUGEPAGE_DEFAULT_BYTES (2048 * KIB)
+#define LOAD_WINDOW_LEAST_NS UINT64_C(10000000000)
 
 struct walk {
 	const struct place_root *root;
@@ -146,14 +147,21 @@ static int parse_stat(const char *text, struct place_guest *guest)
 	return 0;
 }
 
-/* Millicpu used since an earlier sample, or since the guest began. */
+/*
+ * Millicpu used since an earlier sample, or since the guest began. Questions may come in a row,
+ * and what a guest did in the second between two of them is no load to decide by.
+ */
 static void compute_load(const struct walk *walk, struct place_guest *guest)
 {
 	const struct place_load *earlier =
 		place_loads_find(walk->loads, guest->pid, guest->start_ns);
-	const uint64_t from_ns = earlier ? walk->loads->taken_ns : guest->start_ns;
-	const uint64_t before_ns = earlier ? earlier->cpu_time_ns : 0;
+	uint64_t from_ns = guest->start_ns, before_ns = 0;
 
+	if (earlier && walk->now_ns > walk->loads->taken_ns &&
+	    walk->now_ns - walk->loads->taken_ns >= LOAD_WINDOW_LEAST_NS) {
+		from_ns = walk->loads->taken_ns;
+		before_ns = earlier->cpu_time_ns;
+	}
 	/* A second, so that ticks of 10 ms do not matter. */
 	if (walk->now_ns < from_ns || walk->now_ns - from_ns < 1000000000 ||
 	    guest->cpu_time_ns < before_ns)

@@ -366,6 +366,14 @@ def test_load_since_an_earlier_sample(guest_of):
     assert guest["load_millicpu"] == 500
 
 
+def test_load_of_a_moment_does_not_count(guest_of):
+    """Nine seconds ago is too near: since the start, then."""
+    host = even_host(2, 8, 64000, 40000)
+    host.files["run/placed/load"] = load_text(host, host.uptime_s - 9, 5000, start_s=host.uptime_s - 10000)
+    guest = guest_of(host=host, start_s=host.uptime_s - 10000, cpu_time_s=20000)
+    assert guest["load_millicpu"] == 2000
+
+
 @pytest.mark.parametrize("kept", [
     dict(taken_s=99990, cpu_time_s=5000, start_s=999),      # another process of that pid
     dict(taken_s=99990, cpu_time_s=5000, pid=PID + 1),      # another guest
