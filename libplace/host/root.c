@@ -147,18 +147,26 @@ int place_root_read(const struct place_root *root, struct place_text *text, cons
 	return r;
 }
 
+static int __attribute__((format(printf, 3, 0)))
+format_path(char *path, size_t size, const char *format, va_list arguments)
+{
+	const int n = vsnprintf(path, size, format, arguments);
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
 int place_root_readf(const struct place_root *root, struct place_text *text, const char *format,
 		     ...)
 {
 	char path[PATH_MAX];
 	va_list arguments;
-	int n;
+	int r;
 
 	va_start(arguments, format);
-	n = vsnprintf(path, sizeof(path), format, arguments);
+	r = format_path(path, sizeof(path), format, arguments);
 	va_end(arguments);
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return -ENAMETOOLONG;
+	if (r < 0)
+		return r;
 	return place_root_read(root, text, path);
 }
 
@@ -184,12 +192,13 @@ int place_root_readlinkf(const struct place_root *root, char *target, size_t siz
 	char path[PATH_MAX];
 	va_list arguments;
 	ssize_t n;
+	int r;
 
 	va_start(arguments, format);
-	n = vsnprintf(path, sizeof(path), format, arguments);
+	r = format_path(path, sizeof(path), format, arguments);
 	va_end(arguments);
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return -ENAMETOOLONG;
+	if (r < 0)
+		return r;
 	if (root->is_live) {
 		n = readlinkat(root->fd, path, target, size - 1);
 	} else {

@@ -99,6 +99,16 @@ int place_text_find_u64(const char *text, const char *key, uint64_t *ret_number)
 	return at ? place_text_digits(&at, ret_number) : -ENOENT;
 }
 
+bool place_text_find_kib(const char *text, const char *key, uint64_t *ret_bytes)
+{
+	uint64_t kib;
+
+	if (place_text_find_u64(text, key, &kib) < 0)
+		return false;
+	*ret_bytes = place_multiply_u64(kib, 1024);
+	return true;
+}
+
 int place_text_find_word(const char *text, const char *key, char *word, size_t size)
 {
 	const char *at = find_key(text, key);

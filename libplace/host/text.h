@@ -26,6 +26,9 @@ int place_text_unsigned(const char *text, unsigned *ret_number);
  */
 int place_text_find_u64(const char *text, const char *key, uint64_t *ret_number);
 
+/* The same for a line in kB, as meminfo and status have them; in bytes. Returns: if it is there. */
+bool place_text_find_kib(const char *text, const char *key, uint64_t *ret_bytes);
+
 /*
  * The rest of the line that begins with `key`, without surrounding blanks, copied.
  * Returns: 0, -ENOENT, -ENOBUFS.

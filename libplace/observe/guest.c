@@ -171,16 +171,6 @@ static void compute_load(const struct walk *walk, struct place_guest *guest)
 	guest->known |= PLACE_GUEST_LOAD;
 }
 
-static bool find_kib(const char *text, const char *key, uint64_t *ret_bytes)
-{
-	uint64_t kib;
-
-	if (place_text_find_u64(text, key, &kib) < 0)
-		return false;
-	*ret_bytes = place_multiply_u64(kib, KIB);
-	return true;
-}
-
 /*
  * Resident: RssAnon + RssShmem (4.5 and later; a guest in a file or memfd is shmem) and the
  * hugetlb pages, which VmRSS does not hold (fs/proc/task_mmu.c task_mem(), 6.18).
@@ -189,10 +179,11 @@ static void parse_resident(const char *text, struct place_guest *guest)
 {
 	uint64_t anon, shmem = 0, hugetlb = 0;
 
-	if (!find_kib(text, "RssAnon:", &anon) && !find_kib(text, "VmRSS:", &anon))
+	if (!place_text_find_kib(text, "RssAnon:", &anon) &&
+	    !place_text_find_kib(text, "VmRSS:", &anon))
 		return;
-	(void)find_kib(text, "RssShmem:", &shmem);
-	(void)find_kib(text, "HugetlbPages:", &hugetlb);
+	(void)place_text_find_kib(text, "RssShmem:", &shmem);
+	(void)place_text_find_kib(text, "HugetlbPages:", &hugetlb);
 	guest->resident_pool_bytes = hugetlb;
 	if (__builtin_add_overflow(anon, shmem, &guest->resident_bytes))
 		return;

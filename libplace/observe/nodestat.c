@@ -15,16 +15,6 @@
 #define NODE_DIR "sys/devices/system/node"
 #define KIB UINT64_C(1024)
 
-static bool find_bytes(const char *text, const char *key, uint64_t *ret_bytes)
-{
-	uint64_t kib;
-
-	if (place_text_find_u64(text, key, &kib) < 0)
-		return false;
-	*ret_bytes = place_multiply_u64(kib, KIB);
-	return true;
-}
-
 /*
  * Page cache that goes without writing: the inactive file pages, less what is dirty or on its
  * way to disk. Active ones would go too, but somebody is using them.
@@ -33,10 +23,10 @@ static void parse_reclaimable(const char *text, struct place_node_sample *sample
 {
 	uint64_t inactive, dirty = 0, writeback = 0;
 
-	if (!find_bytes(text, "Inactive(file):", &inactive))
+	if (!place_text_find_kib(text, "Inactive(file):", &inactive))
 		return;
-	(void)find_bytes(text, "Dirty:", &dirty);
-	(void)find_bytes(text, "Writeback:", &writeback);
+	(void)place_text_find_kib(text, "Dirty:", &dirty);
+	(void)place_text_find_kib(text, "Writeback:", &writeback);
 	inactive = inactive > dirty ? inactive - dirty : 0;
 	sample->reclaimable_bytes = inactive > writeback ? inactive - writeback : 0;
 	sample->known |= PLACE_NODE_RECLAIMABLE;
@@ -44,9 +34,9 @@ static void parse_reclaimable(const char *text, struct place_node_sample *sample
 
 static void parse_meminfo(const char *text, struct place_node_sample *sample)
 {
-	if (find_bytes(text, "MemTotal:", &sample->total_bytes))
+	if (place_text_find_kib(text, "MemTotal:", &sample->total_bytes))
 		sample->known |= PLACE_NODE_TOTAL;
-	if (find_bytes(text, "MemFree:", &sample->free_bytes))
+	if (place_text_find_kib(text, "MemFree:", &sample->free_bytes))
 		sample->known |= PLACE_NODE_FREE;
 	parse_reclaimable(text, sample);
 }
