@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 build_packages=(autoconf autoconf-archive automake libtool pkg-config gcc libc6-dev make
-	libsmartcols-dev)
+	libsmartcols-dev libsystemd-dev libinih-dev libnuma-dev libcgroup-dev libcap-ng-dev)
 test_packages=(libcmocka-dev clang clang-format g++ hwloc-nox libclang-rt-14-dev python3 python3-pytest
 	shellcheck strace tar bzip2 xz-utils)
 jobs=$(nproc)

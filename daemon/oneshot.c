@@ -18,7 +18,7 @@
 #include "guard.h"
 #include "host/cleanup.h"
 #include "host/text.h"
-#include "numad_log.h"
+#include "tell/numad_log.h"
 #include "observe/cores.h"
 #include "observe/ledger.h"
 #include "observe/load.h"

@@ -3,6 +3,7 @@
  * The structs that flow through the rooms, in the order in which they do:
  *
  *   host/ -> place_topology, place_sample -> place_model -> place_advice
+ *                            place_look, place_activity  -> place_plan
  *
  * Each is filled by one room and read-only for the next. Rooms that only decide include this
  * file and host/nodeset.h, nothing else. Unknown is never zero: a fact that could not be read
@@ -116,6 +117,86 @@ struct place_guest {
 	bool is_split;	       /* its NUMA cells lie on different nodes of mems */
 	struct place_set mems; /* nodes its memory may come from, or is asked to come from */
 	struct place_set cpus; /* CPUs its main thread may use: the emulator's, not the vCPUs' */
+};
+
+/* ---- what a guest is and does: observe/look, observe/watch ------------------------------- */
+
+/* Facts that make its class, found when it is looked at. Several may hold. */
+enum place_trait {
+	PLACE_TRAIT_LIBVIRT = 1 << 0,	   /* libvirt has a status file of it */
+	PLACE_TRAIT_ADVISED = 1 << 1,	   /* that file says: its nodes were advised */
+	PLACE_TRAIT_NODESET = 1 << 2,	   /* its nodes were fixed by an administrator */
+	PLACE_TRAIT_PINNED = 1 << 3,	   /* a vCPU thread may use less than a node's CPUs */
+	PLACE_TRAIT_MIGRATING = 1 << 4,	   /* on its way out, or still coming in */
+	PLACE_TRAIT_VFIO = 1 << 5,	   /* a device may write its memory: pages are held */
+	PLACE_TRAIT_CONFIDENTIAL = 1 << 6, /* SEV, TDX, guest_memfd */
+	PLACE_TRAIT_SLOTS = 1 << 7,	   /* maxMemory slots or virtio-mem */
+	PLACE_TRAIT_CELLS = 1 << 8,	   /* it has NUMA cells of its own */
+	PLACE_TRAIT_SHARED = 1 << 9,	   /* its RAM is mapped by others too (vhost-user) */
+	PLACE_TRAIT_EXCLUDED = 1 << 10,	   /* a setting says: leave it alone */
+	PLACE_TRAIT_INCLUDED = 1 << 11,	   /* no QEMU, but somebody asked for it (-p, -S 1) */
+};
+
+/* Who may be moved, and how. Words: place_class_word(). */
+enum place_class {
+	PLACE_CLASS_FREE,	  /* no pin, no policy */
+	PLACE_CLASS_AUTO,	  /* libvirt advised its nodes */
+	PLACE_CLASS_STATIC,	  /* only inside the nodes that were fixed */
+	PLACE_CLASS_PINNED,	  /* memory follows its CPUs, the CPUs stay */
+	PLACE_CLASS_INTERLEAVED,  /* spread on purpose, and stays so */
+	PLACE_CLASS_MIGRATING,	  /* not now */
+	PLACE_CLASS_DEVICE,	  /* pages are held: its CPUs may go to the memory */
+	PLACE_CLASS_CONFIDENTIAL, /* never */
+	PLACE_CLASS_UNREADABLE,	  /* what is not known is not moved */
+	PLACE_CLASS_EXCLUDED,
+	PLACE_CLASS_COUNT,
+};
+
+/* Who says how much of a guest's access is remote. Words: place_evidence_word(). */
+enum place_evidence {
+	PLACE_EVIDENCE_NONE,
+	PLACE_EVIDENCE_RESIDENCY,   /* where memory lies x where the vCPUs ran */
+	PLACE_EVIDENCE_HINT_FAULTS, /* the kernel's NUMA balancing counted accesses */
+	PLACE_EVIDENCE_COUNT,
+};
+
+/* Who says where its memory lies. Words: place_bytes_word(). */
+enum place_bytes_source {
+	PLACE_BYTES_NONE,
+	PLACE_BYTES_CGROUP,  /* memory.numa_stat of its own group: exact, first tier */
+	PLACE_BYTES_SAMPLES, /* stratified random pages asked for their node: second tier */
+	PLACE_BYTES_COUNT,
+};
+
+enum place_activity_fact {
+	PLACE_ACTIVITY_BYTES = 1 << 0,	/* bytes, bytes_source */
+	PLACE_ACTIVITY_RUN = 1 << 1,	/* run_permille, busy_millicpu */
+	PLACE_ACTIVITY_REMOTE = 1 << 2, /* remote_permille, evidence, sure_permille */
+};
+
+/* What a guest does now, as far as it is known. Rows of n_nodes belong to the watch. */
+struct place_activity {
+	unsigned known;		/* of enum place_activity_fact */
+	uint64_t *bytes;	/* resident guest memory, by index of the node */
+	uint64_t bytes_ns;	/* when that was, CLOCK_BOOTTIME */
+	uint32_t *run_permille; /* share of its vCPU time, by index of the node */
+	uint64_t busy_millicpu; /* CPU time of all its threads over the last window */
+	unsigned remote_permille;
+	unsigned sure_permille; /* how far the evidence may be trusted */
+	enum place_bytes_source bytes_source;
+	enum place_evidence evidence;
+};
+
+#define PLACE_GROUP_PATH_MAX 512
+
+/* One look at a process: all that takes more than the first tier. Plain values: it crosses a pipe. */
+struct place_look {
+	struct place_guest guest;
+	unsigned traits; /* of enum place_trait */
+	bool is_guest;	 /* false: no QEMU after all, or gone; nothing else is meant then */
+	/* Its groups, without a leading slash, below the mounts of the memory controller. */
+	char group_v2[PLACE_GROUP_PATH_MAX];
+	char group_memory_v1[PLACE_GROUP_PATH_MAX];
 };
 
 /* What the asker itself may use: a guest that it starts will live inside. */
@@ -253,4 +334,40 @@ struct place_advice {
 	uint64_t usable_bytes; /* of the nodes together, before the guest */
 	size_t n_nodes;
 	enum place_reason *reasons; /* per node, same order as the model */
+};
+
+/* ---- who moves: decide/plan --------------------------------------------------------------- */
+
+/* What is to be done with a guest, and so why nothing is. Words: place_fate_word(). */
+enum place_fate {
+	PLACE_FATE_UNKNOWN,   /* no evidence yet */
+	PLACE_FATE_LOCAL,     /* its accesses are local enough */
+	PLACE_FATE_IDLE,      /* too little CPU use for it to matter */
+	PLACE_FATE_CLASS,     /* its class is not moved */
+	PLACE_FATE_HELD_OFF,  /* moved, or tried, a short time ago */
+	PLACE_FATE_NO_ROOM,   /* no other node has room for it after its reserve */
+	PLACE_FATE_NO_BETTER, /* advice names the nodes where it is */
+	PLACE_FATE_NOT_WORTH, /* the move would not pay for itself in time */
+	PLACE_FATE_WAITING,   /* another guest goes first */
+	PLACE_FATE_PAUSED,    /* moving is switched off */
+	PLACE_FATE_MOVE,      /* its step is in the plan */
+	PLACE_FATE_MOVING,
+	PLACE_FATE_COUNT,
+};
+
+/* Memory of one guest that is to go to one node. */
+struct place_step {
+	int pid;
+	uint64_t start_ns;
+	unsigned to_node;
+	uint64_t bytes; /* that lie elsewhere now */
+	unsigned remote_permille;
+};
+
+#define PLACE_STEPS_MAX 8
+
+struct place_plan {
+	size_t n_steps;
+	struct place_step steps[PLACE_STEPS_MAX];
+	enum place_fate *fates; /* per guest, same order as the sample */
 };

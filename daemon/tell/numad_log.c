@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* "Mon Jan  5 10:00:00 2026: message": what scripts and test suites grep for. */
-#include "numad_log.h"
+#include "tell/numad_log.h"
 
 #include <errno.h>
 #include <fcntl.h>
