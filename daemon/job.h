@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Work that may wait for another process (its mmap lock, a page behind FUSE): it is done in a child,
- * which has a copy of all that we know, and comes back through a pipe. The loop never waits for
- * it; a child that takes too long is killed and left to the kernel.
+ * Work that may wait for another process (its mmap lock, a page behind FUSE): it is done in a
+ * child, which has a copy of all that we know, and comes back through a pipe. The loop never waits
+ * for it; a child that takes too long is killed and left to the kernel.
  */
 #pragma once
 
@@ -23,8 +23,9 @@ typedef int (*job_work)(void *data, FILE *out);
 typedef void (*job_done)(void *data, int r, const void *bytes, size_t size);
 
 /*
- * Starts a job. Returns: 0 or -errno (-EAGAIN, -ENOMEM: no child could be made; done is not called).
- * Ownership: *ret_job is ours until done was called; job_cancel() ends it early, without done.
+ * Starts a job. Returns: 0 or -errno (-EAGAIN, -ENOMEM: no child could be made; done is not
+ * called). Ownership: *ret_job is ours until done was called; job_cancel() ends it early, without
+ * done.
  */
 int job_start(sd_event *event, job_work work, job_done done, void *data, uint64_t deadline_ms,
 	      struct job **ret_job);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon.h"
 #include "oneshot.h"
 #include "options.h"
 
@@ -37,8 +38,7 @@ int main(int argc, char **argv)
 	case COMMAND_EXIT:
 		return options.exit_status;
 	case COMMAND_DAEMON:
-		break;
+		return daemon_run(&options, argv);
 	}
-	fprintf(stderr, "%s: this version answers -w and has no daemon yet\n", options.program);
 	return EXIT_FAILURE;
 }

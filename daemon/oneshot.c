@@ -18,11 +18,11 @@
 #include "guard.h"
 #include "host/cleanup.h"
 #include "host/text.h"
-#include "tell/numad_log.h"
 #include "observe/cores.h"
 #include "observe/ledger.h"
 #include "observe/load.h"
 #include "state_dir.h"
+#include "tell/numad_log.h"
 
 /* Together below the second that the design allows; numad takes two. */
 #define DEADLINE_MS 700

@@ -189,7 +189,8 @@ struct place_activity {
 
 #define PLACE_GROUP_PATH_MAX 512
 
-/* One look at a process: all that takes more than the first tier. Plain values: it crosses a pipe. */
+/* One look at a process: all that takes more than the first tier. Plain values: it crosses a pipe.
+ */
 struct place_look {
 	struct place_guest guest;
 	unsigned traits; /* of enum place_trait */

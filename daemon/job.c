@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One child, one pipe, one timer. */
+#include "job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host/root.h"
+
+struct job {
+	pid_t pid;
+	sd_event_source *pipe_source;
+	sd_event_source *timer;
+	job_done done;
+	void *data;
+	struct place_text text;
+};
+
+/* What a child writes last: a mark and what work returned. Without it, it died. */
+struct job_end {
+	char mark[8];
+	int32_t outcome;
+};
+
+static const char end_mark[8] = "job end";
+
+/* Results are a few KiB per guest. */
+#define RESULT_MAX (64U << 20)
+
+static _Noreturn void run_child(job_work work, void *data, int fd, pid_t parent)
+{
+	struct job_end end = { .outcome = 0 };
+	FILE *out = fdopen(fd, "w");
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* The loop blocks the signals it reads; a child of it is ended by them. */
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (!out || getppid() != parent)
+		_exit(EXIT_FAILURE);
+	memcpy(end.mark, end_mark, sizeof(end.mark));
+	end.outcome = work(data, out);
+	(void)fwrite(&end, sizeof(end), 1, out);
+	_exit(fclose(out) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static struct job *job_free(struct job *job)
+{
+	if (!job)
+		return NULL;
+	sd_event_source_disable_unref(job->pipe_source);
+	sd_event_source_disable_unref(job->timer);
+	place_text_done(&job->text);
+	free(job);
+	return NULL;
+}
+
+/* A child that is stuck in the kernel for good is reaped by the loop's SIGCHLD, if ever. */
+static void job_finish(struct job *job, int r)
+{
+	const size_t size = job->text.size;
+
+	if (r < 0)
+		kill(job->pid, SIGKILL);
+	job->done(job->data, r, job->text.data, size);
+	job_free(job);
+}
+
+static int take_end(struct job *job)
+{
+	struct place_text *text = &job->text;
+	struct job_end end;
+
+	if (text->size < sizeof(end))
+		return -EIO;
+	memcpy(&end, text->data + text->size - sizeof(end), sizeof(end));
+	if (memcmp(end.mark, end_mark, sizeof(end_mark)) != 0 || end.outcome > 0)
+		return -EIO;
+	text->size -= sizeof(end);
+	return end.outcome;
+}
+
+static int reserve(struct place_text *text)
+{
+	const size_t room = text->room ? text->room * 2 : 65536;
+	char *data;
+
+	if (text->room - text->size >= 4096)
+		return 0;
+	if (room > RESULT_MAX)
+		return -EFBIG;
+	data = realloc(text->data, room);
+	if (!data)
+		return -ENOMEM;
+	text->data = data;
+	text->room = room;
+	return 0;
+}
+
+static int on_pipe(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct job *job = userdata;
+	struct place_text *text = &job->text;
+	ssize_t n;
+	int r;
+
+	(void)source, (void)revents;
+	r = reserve(text);
+	if (r < 0) {
+		job_finish(job, r);
+		return 0;
+	}
+	n = read(fd, text->data + text->size, text->room - text->size);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n > 0) {
+		text->size += (size_t)n;
+		return 0;
+	}
+	job_finish(job, n < 0 ? -errno : take_end(job));
+	return 0;
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source, (void)usec;
+	job_finish(userdata, -ETIMEDOUT);
+	return 0;
+}
+
+static int watch_child(sd_event *event, struct job *job, int fd, uint64_t deadline_ms)
+{
+	int r;
+
+	r = sd_event_add_io(event, &job->pipe_source, fd, EPOLLIN, on_pipe, job);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	(void)sd_event_source_set_io_fd_own(job->pipe_source, true);
+	return sd_event_add_time_relative(event, &job->timer, CLOCK_MONOTONIC, deadline_ms * 1000,
+					  1000, on_deadline, job);
+}
+
+int job_start(sd_event *event, job_work work, job_done done, void *data, uint64_t deadline_ms,
+	      struct job **ret_job)
+{
+	struct job *job = calloc(1, sizeof(*job));
+	const pid_t parent = getpid();
+	int fds[2], r;
+
+	if (!job)
+		return -ENOMEM;
+	*job = (struct job){ .done = done, .data = data };
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
+		r = -errno;
+		job_free(job);
+		return r;
+	}
+	/* The child's end waits, the loop's does not. */
+	(void)fcntl(fds[1], F_SETFL, 0);
+	job->pid = fork();
+	if (job->pid == 0) {
+		close(fds[0]);
+		run_child(work, data, fds[1], parent);
+	}
+	r = job->pid < 0 ? -errno : 0;
+	close(fds[1]);
+	if (r == 0)
+		r = watch_child(event, job, fds[0], deadline_ms);
+	else
+		close(fds[0]);
+	if (r < 0) {
+		if (job->pid > 0)
+			kill(job->pid, SIGKILL);
+		job_free(job);
+		return r;
+	}
+	*ret_job = job;
+	return 0;
+}
+
+struct job *job_cancel(struct job *job)
+{
+	if (job)
+		kill(job->pid, SIGKILL);
+	return job_free(job);
+}
