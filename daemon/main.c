@@ -37,6 +37,8 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	case COMMAND_EXIT:
 		return options.exit_status;
+	case COMMAND_CHECK_CONFIG:
+	case COMMAND_PRINT_CONFIG:
 	case COMMAND_DAEMON:
 		return daemon_run(&options, argv);
 	}

@@ -2,7 +2,7 @@
 /*
  * numad's command line (20150602 and 20251104), where libvirt, scripts and test suites know it:
  * letters, number grammar, messages and exit statuses are its own. What it let wrap around is
- * refused with its own message. Options that only a running daemon heeds are passed over.
+ * refused with its own message. What was given is also kept as orders, for a running daemon.
  */
 #include "options.h"
 
@@ -19,9 +19,23 @@
 #define LOG_LEVEL_INFO 6
 #define LOG_LEVEL_DEBUG 7
 
-enum { OPTION_ROOT = 256, OPTION_VERSION, OPTION_HELP };
+enum {
+	OPTION_ROOT = 256,
+	OPTION_VERSION,
+	OPTION_HELP,
+	OPTION_CONFIG,
+	OPTION_CHECK_CONFIG,
+	OPTION_PRINT_CONFIG,
+	OPTION_FOREGROUND,
+	OPTION_DRY_RUN,
+};
 
 static const struct option long_options[] = {
+	{ "check-config", optional_argument, NULL, OPTION_CHECK_CONFIG },
+	{ "config", required_argument, NULL, OPTION_CONFIG },
+	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
+	{ "foreground", no_argument, NULL, OPTION_FOREGROUND },
+	{ "print-config", no_argument, NULL, OPTION_PRINT_CONFIG },
 	{ "root", required_argument, NULL, OPTION_ROOT },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -33,23 +47,41 @@ static void print_usage(FILE *file, const char *program)
 {
 	fprintf(file,
 		"Usage: %s <options> ...\n"
-		"Says on which NUMA nodes a new guest should live.\n"
+		"Keeps the memory of KVM guests beside their CPUs, and says on which NUMA nodes a\n"
+		"new guest should live. Without -w it becomes a daemon, or steers the one that "
+		"runs.\n"
 		"\n"
 		"  -w CPUS[:MIB]  print the nodes for a guest of that size, and exit\n"
+		"  -i [MIN:]MAX   seconds between two looks at the guests (default 5:15);\n"
+		"                 -i 0 stops the daemon\n"
 		"  -C 0|1         count inactive page cache as free memory (default 1)\n"
-		"  -t PERCENT     what a second thread adds to its core (default 20)\n"
-		"  -R CPULIST     CPUs that are not for guests\n"
+		"  -H MS          pause of the kernel's huge page scan, 10 to 1000000; 0, the\n"
+		"                 default, leaves it alone\n"
+		"  -K 0|1         keep interleaved memory spread (default 1)\n"
 		"  -l LEVEL       log level: 5 notice (default), 6 info, 7 debug\n"
 		"  -v, -d         the same as -l 6, -l 7\n"
+		"  -m PERCENT     memory that is local enough, 50 to 100 (default 90)\n"
+		"  -p PID         manage this process too; may be given several times\n"
+		"  -x PID         leave this process alone; may be given several times\n"
+		"  -r PID         forget what -p or -x said of this process\n"
+		"  -R CPULIST     CPUs that are not for guests (at the start, and with -w)\n"
+		"  -S 0|1         manage all processes that are big and busy (default 0)\n"
+		"  -t PERCENT     what a second thread adds to its core (default 20)\n"
+		"  -u PERCENT     how full a node may be, 10 to 130 (default 85)\n"
+		"  -D DIR         ignored, as numad does\n"
 		"  -V             print the version, and exit\n"
 		"  -h             print this on stderr, and exit with status 1\n"
-		"      --root DIR the host to read, if not this one: a recorded tree\n"
-		"      --version  the same as -V\n"
-		"      --help     print this, and exit\n"
 		"\n"
-		"Taken as numad takes them, for the daemon:\n"
-		"  -i [MIN:]MAX  -H MS  -K 0|1  -m PERCENT  -p PID  -r PID  -S 0|1  -u PERCENT\n"
-		"  -x PID  -D DIR\n",
+		"      --config FILE           settings (default " SYSCONFDIR
+		"/placed/placed.conf)\n"
+		"      --check-config[=FILE]   say what is wrong with them; status 1 if anything "
+		"is\n"
+		"      --print-config          print the settings that are in effect\n"
+		"      --foreground            stay in the foreground, log to stderr too\n"
+		"      --dry-run               decide and tell, but move and change nothing\n"
+		"      --root DIR              the host to read, if not this one: a recorded tree\n"
+		"      --version               the same as -V\n"
+		"      --help                  print this, and exit\n",
 		program);
 }
 
@@ -68,6 +100,38 @@ static void refuse_value(struct options *options, const char *argument)
 {
 	fprintf(stderr, "Can't parse arg value(s): %s\n", argument);
 	leave(options, EXIT_FAILURE);
+}
+
+/* At the place of its letter, behind those of the same; where one is enough, the last counts. */
+static void put_order(struct options *options, char letter, int64_t arg1, int64_t arg2)
+{
+	const struct option_order order = { .letter = letter, .arg1 = arg1, .arg2 = arg2 };
+	const char *const rank = strchr(OPTION_ORDER_LETTERS, letter);
+	size_t at = options->n_orders;
+
+	while (at && strchr(OPTION_ORDER_LETTERS, options->orders[at - 1].letter) > rank)
+		at--;
+	if (at && options->orders[at - 1].letter == letter && !strchr("prx", letter)) {
+		options->orders[at - 1] = order;
+		return;
+	}
+	if (options->n_orders == OPTION_ORDERS_MAX) {
+		fprintf(stderr, "%s: too many options -p, -r and -x\n", options->program);
+		leave(options, EXIT_FAILURE);
+		return;
+	}
+	memmove(&options->orders[at + 1], &options->orders[at],
+		(options->n_orders - at) * sizeof(order));
+	options->orders[at] = order;
+	options->n_orders++;
+}
+
+const struct option_order *options_order(const struct options *options, char letter)
+{
+	for (size_t i = 0; i < options->n_orders; i++)
+		if (options->orders[i].letter == letter)
+			return &options->orders[i];
+	return NULL;
 }
 
 static void take_request(struct options *options, const char *argument)
@@ -93,7 +157,9 @@ static void take_interval(struct options *options, const char *argument)
 		fprintf(stderr, "Max interval (%d) must be greater than min interval (%d)\n",
 			options->interval_max_s, options->interval_min_s);
 		leave(options, EXIT_FAILURE);
+		return;
 	}
+	put_order(options, 'i', options->interval_min_s, options->interval_max_s);
 }
 
 /* atoi() without its undefined behaviour. */
@@ -106,10 +172,38 @@ static void take_thp_scan(struct options *options, const char *argument)
 {
 	const long ms = take_atoi(argument);
 
-	if (ms == 0 || (ms > 9 && ms < 1000001))
+	if (ms == 0 || (ms > 9 && ms < 1000001)) {
+		put_order(options, 'H', ms, 0);
 		return;
+	}
 	fprintf(stderr, "THP scan_sleep_ms must be > 9 and < 1000001\n");
 	leave(options, EXIT_FAILURE);
+}
+
+static void take_percent(struct options *options, char letter, const char *argument, long least,
+			 long greatest)
+{
+	const long percent = take_atoi(argument);
+
+	/* As numad does, without a word. */
+	if (percent < least || percent > greatest)
+		return;
+	put_order(options, letter, percent, 0);
+	if (letter == 't')
+		options->smt_percent = (unsigned)percent;
+}
+
+static void take_log_level(struct options *options, long level)
+{
+	options->log_level = level > INT_MAX || level < INT_MIN ? LOG_LEVEL_NOTICE : (int)level;
+	put_order(options, 'l', options->log_level, 0);
+}
+
+static void take_check(struct options *options, const char *file)
+{
+	options->command = COMMAND_CHECK_CONFIG;
+	if (file)
+		options->config = file;
 }
 
 /* Digits and "-" are ids and ranges, anything else parts them. */
@@ -136,11 +230,9 @@ static void take_reserved_cpus(struct options *options, const char *argument)
 	}
 }
 
-static void take_option(struct options *options, int option, const char *argument)
+static bool take_letter(struct options *options, int letter, const char *argument)
 {
-	long number;
-
-	switch (option) {
+	switch (letter) {
 	case 'w':
 		take_request(options, argument);
 		break;
@@ -155,26 +247,62 @@ static void take_option(struct options *options, int option, const char *argumen
 		break;
 	case 'C':
 		options->count_reclaimable = take_atoi(argument) != 0;
+		put_order(options, 'C', options->count_reclaimable, 0);
+		break;
+	case 'K':
+	case 'S':
+		put_order(options, (char)letter, take_atoi(argument) != 0, 0);
+		break;
+	case 'm':
+		take_percent(options, 'm', argument, 50, 100);
 		break;
 	case 't':
-		number = take_atoi(argument);
-		if (number >= 0 && number <= 100)
-			options->smt_percent = (unsigned)number;
+		take_percent(options, 't', argument, 0, 100);
+		break;
+	case 'u':
+		take_percent(options, 'u', argument, 10, 130);
+		break;
+	case 'p':
+	case 'r':
+	case 'x':
+		put_order(options, (char)letter, take_atoi(argument), 0);
 		break;
 	case 'l':
-		number = take_atoi(argument);
-		options->log_level =
-			number > INT_MAX || number < INT_MIN ? LOG_LEVEL_NOTICE : (int)number;
+		take_log_level(options, take_atoi(argument));
 		break;
 	case 'v':
-		options->log_level = LOG_LEVEL_INFO;
+		take_log_level(options, LOG_LEVEL_INFO);
 		break;
 	case 'd':
-		options->log_level = LOG_LEVEL_DEBUG;
+		take_log_level(options, LOG_LEVEL_DEBUG);
 		break;
+	default:
+		return letter == 'D';
+	}
+	return true;
+}
+
+static void take_option(struct options *options, int option, const char *argument)
+{
+	switch (option) {
 	case OPTION_ROOT:
 		/* "/" is this host. */
 		options->root = strcmp(argument, "/") && *argument ? argument : NULL;
+		break;
+	case OPTION_CONFIG:
+		options->config = argument;
+		break;
+	case OPTION_CHECK_CONFIG:
+		take_check(options, argument);
+		break;
+	case OPTION_PRINT_CONFIG:
+		options->command = COMMAND_PRINT_CONFIG;
+		break;
+	case OPTION_FOREGROUND:
+		options->is_foreground = true;
+		break;
+	case OPTION_DRY_RUN:
+		options->is_dry_run = true;
 		break;
 	case 'V':
 	case OPTION_VERSION:
@@ -185,12 +313,11 @@ static void take_option(struct options *options, int option, const char *argumen
 		print_usage(stdout, options->program);
 		leave(options, EXIT_SUCCESS);
 		break;
-	case 'h':
-	case '?':
+	default:
+		if (take_letter(options, option, argument))
+			break;
 		print_usage(stderr, options->program);
 		leave(options, EXIT_FAILURE);
-		break;
-	default: /* D K m p r S u x: only the daemon heeds them */
 		break;
 	}
 }
@@ -222,6 +349,9 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 		if (options->command == COMMAND_EXIT)
 			return;
 	}
+	/* --check-config FILE, as one would write it. */
+	if (options->command == COMMAND_CHECK_CONFIG && optind < argc)
+		options->config = argv[optind++];
 	if (optind < argc) {
 		fprintf(stderr, "Unexpected arg = %s\n", argv[optind]);
 		leave(options, EXIT_FAILURE);

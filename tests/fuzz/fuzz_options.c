@@ -32,6 +32,20 @@ static void be_quiet(void)
 	stderr = nowhere;
 }
 
+/* Sorted, and one of each letter but p r x. */
+static void check_orders(const struct options *options)
+{
+	const char *last = OPTION_ORDER_LETTERS;
+
+	for (size_t i = 0; i < options->n_orders; i++) {
+		const char *at = strchr(OPTION_ORDER_LETTERS, options->orders[i].letter);
+
+		if (!at || !*at || at < last || (i && at == last && !strchr("prx", *at)))
+			abort();
+		last = at;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	FILE *out = stdout, *err = stderr;
@@ -57,9 +71,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fflush(stdout);
 	stdout = out;
 	stderr = err;
-	if (options.command > COMMAND_EXIT || options.smt_percent > 100 ||
-	    options.interval_max_s < 0 || options.interval_min_s < 0)
+	if (options.command > COMMAND_PRINT_CONFIG || options.smt_percent > 100 ||
+	    options.interval_max_s < 0 || options.interval_min_s < 0 ||
+	    options.n_orders > OPTION_ORDERS_MAX)
 		abort();
+	check_orders(&options);
 	free(text);
 	return 0;
 }

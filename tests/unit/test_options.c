@@ -17,7 +17,7 @@
 #include "host/cleanup.h"
 #include "options.h"
 
-#define ARGUMENTS_MAX 30
+#define ARGUMENTS_MAX 80
 
 /* What the last parse() printed. */
 static char said_out[4096], said_err[4096];
@@ -229,6 +229,72 @@ static void test_reserved_cpus(void **state)
 	}
 }
 
+/* In numad's order whatever the line's is; p, r and x each with a PID of their own. */
+static void test_orders(void **state)
+{
+	const struct options options =
+		parse("numad -x 8 -p 7 -p 9 -r 5 -u 90 -t 30 -S 1 -m 60 -m 70 "
+		      "-v -K 1 -i 20 -H 50 -C 0");
+	static const struct option_order expected[] = {
+		{ 'C', 0, 0 },	{ 'H', 50, 0 }, { 'i', 5, 20 }, { 'K', 1, 0 }, { 'l', 6, 0 },
+		{ 'm', 70, 0 }, { 'p', 7, 0 },	{ 'p', 9, 0 },	{ 'r', 5, 0 }, { 'S', 1, 0 },
+		{ 't', 30, 0 }, { 'u', 90, 0 }, { 'x', 8, 0 },
+	};
+
+	(void)state;
+	assert_int_equal(options.n_orders, ELEMENTSOF(expected));
+	for (size_t i = 0; i < ELEMENTSOF(expected); i++) {
+		assert_int_equal(options.orders[i].letter, expected[i].letter);
+		assert_int_equal(options.orders[i].arg1, expected[i].arg1);
+		assert_int_equal(options.orders[i].arg2, expected[i].arg2);
+	}
+	assert_int_equal(options_order(&options, 'p')->arg1, 7);
+	assert_null(options_order(&options, 'w'));
+}
+
+/* What numad ignores is no order; a PID is checked by who acts on it. */
+static void test_orders_left_out(void **state)
+{
+	struct options options = parse("numad -m 49 -m 101 -u 9 -u 131 -t 101 -t -1 -D /x -R 1");
+	char line[1000] = "numad";
+
+	(void)state;
+	assert_int_equal(options.n_orders, 0);
+	assert_int_equal(parse("numad").n_orders, 0);
+	options = parse("numad -m 50 -u 130 -p x -l 99 -i 0");
+	assert_int_equal(options.n_orders, 5);
+	assert_int_equal(options_order(&options, 'i')->arg2, 0);
+	assert_int_equal(options_order(&options, 'l')->arg1, 99);
+	assert_int_equal(options_order(&options, 'p')->arg1, 0);
+	for (size_t i = 0; i <= OPTION_ORDERS_MAX; i++)
+		strcat(line, " -p1");
+	assert_int_equal(parse(line).command, COMMAND_EXIT);
+	line[strlen(line) - 4] = '\0';
+	assert_int_equal(parse(line).n_orders, OPTION_ORDERS_MAX);
+}
+
+static void test_long_options(void **state)
+{
+	struct options options = parse("placed --foreground --dry-run --config /a");
+
+	(void)state;
+	assert_int_equal(options.command, COMMAND_DAEMON);
+	assert_true(options.is_foreground && options.is_dry_run);
+	assert_string_equal(options.config, "/a");
+	options = parse("placed");
+	assert_false(options.is_foreground || options.is_dry_run);
+	assert_null(options.config);
+	options = parse("placed --check-config");
+	assert_int_equal(options.command, COMMAND_CHECK_CONFIG);
+	assert_null(options.config);
+	assert_string_equal(parse("placed --check-config=/a").config, "/a");
+	assert_string_equal(parse("placed --check-config /a").config, "/a");
+	assert_string_equal(parse("placed --config /a --check-config").config, "/a");
+	assert_int_equal(parse("placed --check-config /a /b").command, COMMAND_EXIT);
+	assert_int_equal(parse("placed --print-config -u 90").command, COMMAND_PRINT_CONFIG);
+	assert_int_equal(parse("placed --print-config -i 0").command, COMMAND_PRINT_CONFIG);
+}
+
 /* execve() with an empty argv is legal on older kernels. */
 static void test_no_arguments(void **state)
 {
@@ -248,6 +314,8 @@ int main(void)
 		cmocka_unit_test(test_commands),      cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_values),
 		cmocka_unit_test(test_reserved_cpus), cmocka_unit_test(test_no_arguments),
+		cmocka_unit_test(test_orders),	      cmocka_unit_test(test_orders_left_out),
+		cmocka_unit_test(test_long_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
