@@ -24,6 +24,7 @@ struct build {
 	const struct place_policy *policy;
 	struct place_node_model *nodes;
 	size_t n_nodes;
+	size_t without; /* this guest is not counted */
 	/* What may be anywhere is added up first, and spread once. */
 	uint64_t loose_bytes;
 	uint64_t loose_pool_bytes;
@@ -469,8 +470,11 @@ static void for_each_claim(struct build *build, const struct place_promise *prom
 			   void (*charge)(struct build *build, const struct claim *claim))
 {
 	for (size_t i = 0; i < build->sample->n_guests; i++) {
-		struct claim claim = claim_of_guest(build, &build->sample->guests[i]);
+		struct claim claim;
 
+		if (i == build->without)
+			continue;
+		claim = claim_of_guest(build, &build->sample->guests[i]);
 		charge(build, &claim);
 	}
 	for (size_t i = 0; i < n_promises; i++) {
@@ -518,16 +522,18 @@ static void fill_results(const struct build *build, size_t i)
 		place_subtract(largest_pool(&build->sample->nodes[i]), node->pool_promised_bytes);
 }
 
-int place_model_build(const struct place_topology *topology, const struct place_sample *sample,
-		      const struct place_promise *promises, size_t n_promises,
-		      const struct place_policy *policy, struct place_node_model *nodes,
-		      struct place_model *ret_model)
+int place_model_build_without(const struct place_topology *topology,
+			      const struct place_sample *sample, size_t without,
+			      const struct place_promise *promises, size_t n_promises,
+			      const struct place_policy *policy, struct place_node_model *nodes,
+			      struct place_model *ret_model)
 {
 	struct build build = { .topology = topology,
 			       .sample = sample,
 			       .policy = policy,
 			       .nodes = nodes,
-			       .n_nodes = topology->n_nodes };
+			       .n_nodes = topology->n_nodes,
+			       .without = without };
 
 	if (sample->n_nodes != topology->n_nodes || topology->n_nodes > PLACE_SET_MAX)
 		return -EINVAL;
@@ -548,4 +554,13 @@ int place_model_build(const struct place_topology *topology, const struct place_
 					   .distance = topology->distance,
 					   .now_ns = sample->taken_ns };
 	return 0;
+}
+
+int place_model_build(const struct place_topology *topology, const struct place_sample *sample,
+		      const struct place_promise *promises, size_t n_promises,
+		      const struct place_policy *policy, struct place_node_model *nodes,
+		      struct place_model *ret_model)
+{
+	return place_model_build_without(topology, sample, SIZE_MAX, promises, n_promises, policy,
+					 nodes, ret_model);
 }

@@ -27,3 +27,13 @@ int place_model_build(const struct place_topology *topology, const struct place_
 		      const struct place_promise *promises, size_t n_promises,
 		      const struct place_policy *policy, struct place_node_model *nodes,
 		      struct place_model *ret_model);
+
+/*
+ * The same as if the guest at index `without` of the sample were not there: what it has not
+ * touched yet and its CPUs are not charged. What it has touched stays taken.
+ */
+int place_model_build_without(const struct place_topology *topology,
+			      const struct place_sample *sample, size_t without,
+			      const struct place_promise *promises, size_t n_promises,
+			      const struct place_policy *policy, struct place_node_model *nodes,
+			      struct place_model *ret_model);

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rule, guest by guest; the figures it weighs come from model.c, the target from advise.c. */
+#include "decide/plan.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "decide/arith.h"
+#include "decide/model.h"
+
+/*
+ * What remote access costs: with all of it remote a guest loses this much of its CPU time. The
+ * closest published figure is 23 % for KVM guests (doi 10.1007/978-3-642-45293-2_3).
+ */
+#define REMOTE_COST_PERMILLE 200
+
+/*
+ * What a move costs: CPU time per MiB. 1.1 us for a 4 KiB page on bare metal (EPYC, 2025-09,
+ * lkml 20250923174752.35701), and as much again for faults and caches that are filled anew.
+ */
+#define MOVE_NS_PER_MIB UINT64_C(600000)
+
+/* Where its vCPUs ran for less than this, memory has no node to follow them to. */
+#define RUN_HOME_PERMILLE 600
+
+/* Each takes a model of the whole host; the others wait for the next cycle. */
+#define WEIGHED_MAX 16
+
+bool place_plan_pays(const struct place_move_policy *move, uint64_t bytes, unsigned gain_permille,
+		     uint64_t busy_millicpu)
+{
+	const uint64_t cost_ns = place_scale(bytes, MOVE_NS_PER_MIB, PLACE_MIB);
+	/* millicpu x permille x permille: 10^-9 CPU, so the product with seconds is in ns. */
+	const uint64_t gain_ns = place_multiply(
+		place_multiply(busy_millicpu, (uint64_t)gain_permille * REMOTE_COST_PERMILLE),
+		move->payback_s);
+
+	return gain_ns > cost_ns;
+}
+
+static uint64_t all_bytes(const struct place_plan_input *input, size_t guest)
+{
+	const struct place_activity *activity = &input->activities[guest];
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < input->topology->n_nodes; i++)
+		sum = place_add(sum, activity->bytes[i]);
+	return sum;
+}
+
+static bool is_movable(enum place_class class)
+{
+	return class == PLACE_CLASS_FREE || class == PLACE_CLASS_AUTO ||
+	       class == PLACE_CLASS_STATIC || class == PLACE_CLASS_PINNED;
+}
+
+/* What can be said of a guest by itself; PLACE_FATE_WAITING: it is worth a closer look. */
+static enum place_fate judge_alone(const struct place_plan_input *input, size_t i)
+{
+	const unsigned facts = PLACE_ACTIVITY_BYTES | PLACE_ACTIVITY_RUN | PLACE_ACTIVITY_REMOTE;
+	const unsigned identity = PLACE_GUEST_START | PLACE_GUEST_MEMORY;
+	const struct place_activity *activity = &input->activities[i];
+
+	if (input->is_moving[i])
+		return PLACE_FATE_MOVING;
+	if (!is_movable(input->classes[i]))
+		return PLACE_FATE_CLASS;
+	if ((activity->known & facts) != facts ||
+	    (input->sample->guests[i].known & identity) != identity)
+		return PLACE_FATE_UNKNOWN;
+	if (activity->busy_millicpu < input->move->busy_millicpu)
+		return PLACE_FATE_IDLE;
+	if (activity->remote_permille < input->move->remote_permille)
+		return PLACE_FATE_LOCAL;
+	if (!input->move->is_enabled)
+		return PLACE_FATE_PAUSED;
+	if (input->held_until_ns[i] > input->now_ns)
+		return PLACE_FATE_HELD_OFF;
+	return PLACE_FATE_WAITING;
+}
+
+/* Whether guest a goes before guest b. */
+static bool goes_first(const struct place_plan_input *input, const uint64_t *traffic, size_t a,
+		       size_t b)
+{
+	const struct place_guest *first = &input->sample->guests[a];
+	const struct place_guest *second = &input->sample->guests[b];
+	int order;
+
+	if (traffic[a] != traffic[b])
+		return traffic[a] > traffic[b];
+	order = strcmp(first->uuid, second->uuid);
+	return order ? order < 0 : first->pid < second->pid;
+}
+
+/* The guest with most traffic that has not been weighed; n_guests where there is none. */
+static size_t pick(const struct place_plan_input *input, const struct place_plan *plan,
+		   const uint64_t *traffic)
+{
+	const size_t n = input->sample->n_guests;
+	size_t best = n;
+
+	for (size_t i = 0; i < n; i++)
+		if (plan->fates[i] == PLACE_FATE_WAITING && traffic[i] &&
+		    (best == n || goes_first(input, traffic, i, best)))
+			best = i;
+	return best;
+}
+
+/* The host as it would be without this guest, and with what the steps so far take. */
+static int model_without(const struct place_plan_input *input, size_t guest,
+			 struct place_plan_scratch *scratch, struct place_model *ret_model)
+{
+	const struct place_activity *activity = &input->activities[guest];
+	int r;
+
+	r = place_model_build_without(input->topology, input->sample, guest, input->promises,
+				      input->n_promises, input->policy, scratch->nodes, ret_model);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ret_model->n_nodes; i++) {
+		struct place_node_model *node = &scratch->nodes[i];
+
+		node->usable_bytes = place_subtract(
+			place_add(node->usable_bytes, activity->bytes[i]), scratch->taken_bytes[i]);
+	}
+	return 0;
+}
+
+static void forbid(struct place_node_model *node)
+{
+	node->flags &= ~(unsigned)(PLACE_NODE_ELIGIBLE | PLACE_NODE_OVERFLOW | PLACE_NODE_ALLOWED);
+}
+
+/* Leaves the nodes that the guest's memory may go to. */
+static void restrict_nodes(const struct place_plan_input *input, size_t guest,
+			   struct place_node_model *nodes)
+{
+	const struct place_guest *facts = &input->sample->guests[guest];
+	const struct place_activity *activity = &input->activities[guest];
+	const bool is_free = input->classes[guest] == PLACE_CLASS_FREE;
+
+	for (size_t i = 0; i < input->topology->n_nodes; i++) {
+		/* Its cpuset holds for free guests too: move_pages() refuses the whole call. */
+		const bool is_allowed = !(facts->known & PLACE_GUEST_MEMS) ||
+					place_set_has(&facts->mems, nodes[i].id);
+
+		if (!is_allowed || (!is_free && activity->run_permille[i] < RUN_HOME_PERMILLE))
+			forbid(&nodes[i]);
+	}
+}
+
+static size_t index_of(const struct place_topology *topology, unsigned id)
+{
+	size_t i = 0;
+
+	while (i < topology->n_nodes && topology->nodes[i].id != id)
+		i++;
+	return i;
+}
+
+static bool is_any_eligible(const struct place_model *model)
+{
+	for (size_t i = 0; i < model->n_nodes; i++)
+		if (model->nodes[i].flags & PLACE_NODE_ELIGIBLE)
+			return true;
+	return false;
+}
+
+/* The node that advice would name, were the guest asked for now. */
+static enum place_fate find_target(const struct place_plan_input *input, size_t guest,
+				   struct place_plan_scratch *scratch, size_t *ret_target)
+{
+	const struct place_guest *facts = &input->sample->guests[guest];
+	const struct place_request request = {
+		.vcpus_centi = facts->known & PLACE_GUEST_VCPUS ? facts->n_vcpus * 100 : 100,
+		.memory_bytes = facts->memory_bytes,
+	};
+	struct place_advice advice;
+	struct place_model model;
+
+	if (model_without(input, guest, scratch, &model) < 0)
+		return PLACE_FATE_UNKNOWN;
+	restrict_nodes(input, guest, scratch->nodes);
+	if (!is_any_eligible(&model))
+		return PLACE_FATE_NO_BETTER;
+	if (place_advise(&model, input->policy, &request, &scratch->advise, &advice) < 0)
+		return PLACE_FATE_UNKNOWN;
+	if (advice.verdict == PLACE_VERDICT_NO_ROOM || advice.verdict == PLACE_VERDICT_BLIND)
+		return PLACE_FATE_NO_ROOM;
+	if (advice.verdict != PLACE_VERDICT_ONE_NODE)
+		return PLACE_FATE_NO_BETTER;
+	*ret_target = index_of(input->topology, (unsigned)place_set_next(&advice.nodes, 0));
+	return PLACE_FATE_MOVE;
+}
+
+static enum place_fate weigh(const struct place_plan_input *input, size_t guest,
+			     struct place_plan_scratch *scratch, struct place_plan *plan)
+{
+	const struct place_activity *activity = &input->activities[guest];
+	const bool is_free = input->classes[guest] == PLACE_CLASS_FREE;
+	const uint64_t bytes = all_bytes(input, guest);
+	unsigned left_permille;
+	enum place_fate fate;
+	uint64_t elsewhere;
+	size_t target;
+
+	fate = find_target(input, guest, scratch, &target);
+	if (fate != PLACE_FATE_MOVE)
+		return fate;
+	elsewhere = bytes - activity->bytes[target];
+	/* A free guest's vCPUs go with it; another's stay, and what they do elsewhere stays remote.
+	 */
+	left_permille = is_free ? 0 : 1000 - (unsigned)activity->run_permille[target];
+	if (left_permille >= activity->remote_permille ||
+	    (!is_free &&
+	     place_scale(activity->bytes[target], 1000, bytes) >= input->move->locality_permille))
+		return PLACE_FATE_NO_BETTER;
+	if (!place_plan_pays(input->move, elsewhere, activity->remote_permille - left_permille,
+			     activity->busy_millicpu))
+		return PLACE_FATE_NOT_WORTH;
+	scratch->taken_bytes[target] = place_add(scratch->taken_bytes[target], elsewhere);
+	plan->steps[plan->n_steps++] = (struct place_step){
+		.pid = input->sample->guests[guest].pid,
+		.start_ns = input->sample->guests[guest].start_ns,
+		.to_node = input->topology->nodes[target].id,
+		.bytes = elsewhere,
+		.remote_permille = activity->remote_permille,
+	};
+	return PLACE_FATE_MOVE;
+}
+
+static void judge_all(const struct place_plan_input *input, struct place_plan_scratch *scratch,
+		      struct place_plan *plan, size_t *ret_n_moving)
+{
+	*ret_n_moving = 0;
+	for (size_t i = 0; i < input->sample->n_guests; i++) {
+		const struct place_activity *activity = &input->activities[i];
+
+		plan->fates[i] = judge_alone(input, i);
+		*ret_n_moving += plan->fates[i] == PLACE_FATE_MOVING;
+		scratch->traffic[i] = 0;
+		if (plan->fates[i] == PLACE_FATE_WAITING)
+			scratch->traffic[i] =
+				place_multiply(activity->remote_permille, activity->busy_millicpu);
+	}
+}
+
+int place_plan_make(const struct place_plan_input *input, struct place_plan_scratch *scratch,
+		    struct place_plan *plan)
+{
+	const size_t n_nodes = input->topology->n_nodes, n_guests = input->sample->n_guests;
+	size_t n_moving, n_steps_max;
+
+	if (input->sample->n_nodes != n_nodes)
+		return -EINVAL;
+	plan->n_steps = 0;
+	for (size_t i = 0; i < n_nodes; i++)
+		scratch->taken_bytes[i] = 0;
+	judge_all(input, scratch, plan, &n_moving);
+	n_steps_max = place_least(input->move->steps_max, PLACE_STEPS_MAX);
+	for (unsigned n = 0; n < WEIGHED_MAX && n_moving + plan->n_steps < n_steps_max; n++) {
+		const size_t guest = pick(input, plan, scratch->traffic);
+
+		if (guest == n_guests)
+			break;
+		plan->fates[guest] = weigh(input, guest, scratch, plan);
+	}
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who moves. One simple rule: the guest with most remote traffic goes to the node that advice
+ * would name for it, if there is room and the move pays for itself in time.
+ */
+#pragma once
+
+#include "decide/advise.h"
+#include "flow.h"
+
+struct place_move_policy {
+	bool is_enabled;
+	unsigned remote_permille;   /* guests with less remote access are local enough */
+	unsigned locality_permille; /* of its memory on one node: nothing more to gather */
+	uint64_t busy_millicpu;	    /* guests that use less are idle */
+	uint64_t payback_s;	    /* a move that has not paid by then is not made */
+	unsigned steps_max;	    /* guests moved at the same time, at most PLACE_STEPS_MAX */
+};
+
+/* What a plan is made from; arrays per guest are in the order of the sample. */
+struct place_plan_input {
+	const struct place_topology *topology;
+	const struct place_sample *sample;
+	const enum place_class *classes;
+	const struct place_activity *activities;
+	const uint64_t *held_until_ns; /* per guest: not before then */
+	const bool *is_moving;	       /* per guest: a mover is at it; each takes a step's place */
+	const struct place_promise *promises;
+	size_t n_promises;
+	const struct place_policy *policy;
+	const struct place_move_policy *move;
+	uint64_t now_ns;
+};
+
+/* Buffers of the caller: nodes and taken_bytes have one entry per node, traffic one per guest. */
+struct place_plan_scratch {
+	struct place_node_model *nodes;
+	uint64_t *taken_bytes;
+	uint64_t *traffic;
+	struct place_advise_scratch advise;
+};
+
+/*
+ * Makes the plan; plan->fates, one per guest, is the caller's and filled: the verdict on each
+ * guest, and so the reason where nothing is done.
+ *
+ * Traffic is remote_permille x busy_millicpu. A free guest's CPUs go with its memory, so any
+ * node may be its target; memory of others goes where their vCPUs run most, inside what they
+ * are allowed. Guests that are alike are taken in the order of uuid and pid: the order in the
+ * sample does not matter.
+ *
+ * Returns: 0 or -EINVAL (the sample is not of this topology).
+ */
+int place_plan_make(const struct place_plan_input *input, struct place_plan_scratch *scratch,
+		    struct place_plan *plan);
+
+/*
+ * Whether moving `bytes` pays: the CPU time that remote access wastes, over payback_s, against what
+ * the move itself takes.
+ */
+bool place_plan_pays(const struct place_move_policy *move, uint64_t bytes, unsigned gain_permille,
+		     uint64_t busy_millicpu);

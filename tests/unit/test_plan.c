@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who moves: on a host of two and of four nodes with guests made by hand. Each verdict has its
+ * case, and what must never be planned has one too.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "decide/plan.h"
+#include "decide/remote.h"
+
+#define GIB (UINT64_C(1) << 30)
+#define S_NS UINT64_C(1000000000)
+#define N_NODES 4
+#define N_GUESTS 3
+
+/* Four nodes of 32 GiB and 8 CPUs, empty but for the guests of 8 GiB and 4 vCPUs. */
+struct world {
+	struct place_topology topology;
+	struct place_node nodes[N_NODES];
+	uint8_t distance[N_NODES * N_NODES];
+	struct place_sample sample;
+	struct place_node_sample node_samples[N_NODES];
+	struct place_guest guests[N_GUESTS];
+	enum place_class classes[N_GUESTS];
+	struct place_activity activities[N_GUESTS];
+	uint64_t bytes[N_GUESTS][N_NODES];
+	uint32_t run_permille[N_GUESTS][N_NODES];
+	uint64_t held_until_ns[N_GUESTS];
+	bool is_moving[N_GUESTS];
+	struct place_policy policy;
+	struct place_move_policy move;
+	struct place_plan_input input;
+	struct place_plan_scratch scratch;
+	struct place_node_model models[N_NODES];
+	uint64_t taken_bytes[N_NODES];
+	uint64_t traffic[N_GUESTS];
+	struct place_candidate candidates[N_NODES];
+	enum place_reason reasons[N_NODES];
+	enum place_fate fates[N_GUESTS];
+	struct place_plan plan;
+};
+
+static struct world world;
+
+static void make_nodes(void)
+{
+	for (unsigned i = 0; i < N_NODES; i++) {
+		world.nodes[i] = (struct place_node){ .id = i * 2, .n_cpus = 8, .n_cores = 8 };
+		for (unsigned cpu = 0; cpu < 8; cpu++) {
+			place_set_add(&world.nodes[i].cpus, i * 8 + cpu);
+			place_set_add(&world.topology.cpus_online, i * 8 + cpu);
+		}
+		place_set_add(&world.topology.node_ids, i * 2);
+		for (unsigned j = 0; j < N_NODES; j++)
+			world.distance[i * N_NODES + j] = i == j ? 10 : 20;
+		world.node_samples[i] = (struct place_node_sample){
+			.known = PLACE_NODE_TOTAL | PLACE_NODE_FREE,
+			.total_bytes = 32 * GIB,
+			.free_bytes = 32 * GIB,
+		};
+	}
+}
+
+/* All its memory on node `at`, all its vCPUs on node `runs`. */
+static void put_guest(size_t i, unsigned at, unsigned runs)
+{
+	world.guests[i] = (struct place_guest){
+		.known = PLACE_GUEST_START | PLACE_GUEST_MEMORY | PLACE_GUEST_VCPUS |
+			 PLACE_GUEST_RESIDENT,
+		.pid = 100 + (int)i,
+		.start_ns = 1000 + i,
+		.n_vcpus = 4,
+		.memory_bytes = 8 * GIB,
+		.resident_bytes = 8 * GIB,
+	};
+	memset(world.bytes[i], 0, sizeof(world.bytes[i]));
+	memset(world.run_permille[i], 0, sizeof(world.run_permille[i]));
+	world.bytes[i][at] = 8 * GIB;
+	world.run_permille[i][runs] = 1000;
+	world.node_samples[at].free_bytes -= 8 * GIB;
+	world.activities[i] = (struct place_activity){
+		.known = PLACE_ACTIVITY_BYTES | PLACE_ACTIVITY_RUN | PLACE_ACTIVITY_REMOTE,
+		.bytes = world.bytes[i],
+		.run_permille = world.run_permille[i],
+		.busy_millicpu = 4000,
+		.remote_permille = at == runs ? 0 : 1000,
+	};
+	world.classes[i] = PLACE_CLASS_FREE;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	world = (struct world){ 0 };
+	make_nodes();
+	world.topology.n_nodes = world.sample.n_nodes = N_NODES;
+	world.topology.nodes = world.nodes;
+	world.topology.distance = world.distance;
+	world.sample.nodes = world.node_samples;
+	world.sample.guests = world.guests;
+	world.policy = (struct place_policy){ .smt_percent = 20 };
+	world.move = (struct place_move_policy){
+		.is_enabled = true,
+		.remote_permille = 100,
+		.locality_permille = 900,
+		.busy_millicpu = 200,
+		.payback_s = 60,
+		.steps_max = 1,
+	};
+	world.scratch = (struct place_plan_scratch){
+		.nodes = world.models,
+		.taken_bytes = world.taken_bytes,
+		.traffic = world.traffic,
+		.advise = { .n_nodes = N_NODES,
+			    .candidates = world.candidates,
+			    .reasons = world.reasons },
+	};
+	world.plan.fates = world.fates;
+	for (unsigned i = 0; i < N_GUESTS; i++)
+		put_guest(i, i, i);
+	return 0;
+}
+
+static void make_plan(void)
+{
+	world.sample.n_guests = N_GUESTS;
+	world.input = (struct place_plan_input){
+		.topology = &world.topology,
+		.sample = &world.sample,
+		.classes = world.classes,
+		.activities = world.activities,
+		.held_until_ns = world.held_until_ns,
+		.is_moving = world.is_moving,
+		.policy = &world.policy,
+		.move = &world.move,
+		.now_ns = 1000 * S_NS,
+	};
+	assert_int_equal(place_plan_make(&world.input, &world.scratch, &world.plan), 0);
+}
+
+static void test_nothing_moves_on_a_tidy_host(void **state)
+{
+	(void)state;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 0);
+	for (size_t i = 0; i < N_GUESTS; i++)
+		assert_int_equal(world.fates[i], PLACE_FATE_LOCAL);
+}
+
+static void test_most_traffic_goes_first(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	put_guest(2, 0, 3);
+	world.activities[2].busy_millicpu = 4001;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.plan.steps[0].pid, 102);
+	assert_int_equal(world.plan.steps[0].start_ns, 1002);
+	assert_int_equal(world.plan.steps[0].remote_permille, 1000);
+	assert_int_equal(world.fates[2], PLACE_FATE_MOVE);
+	assert_int_equal(world.fates[1], PLACE_FATE_WAITING);
+	assert_int_equal(world.fates[0], PLACE_FATE_LOCAL);
+}
+
+static void test_equal_guests_go_by_uuid(void **state)
+{
+	(void)state;
+	put_guest(0, 0, 3);
+	put_guest(1, 0, 3);
+	memcpy(world.guests[0].uuid, "b", 2);
+	memcpy(world.guests[1].uuid, "a", 2);
+	make_plan();
+	assert_int_equal(world.plan.steps[0].pid, 101);
+}
+
+/* Its vCPUs run on node id 6 and stay there: memory follows them, whatever advice would like. */
+static void test_memory_follows_pinned_cpus(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	world.classes[1] = PLACE_CLASS_PINNED;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.plan.steps[0].to_node, 6);
+	assert_int_equal(world.plan.steps[0].bytes, 8 * GIB);
+}
+
+static void test_never_outside_of_its_nodes(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	world.classes[1] = PLACE_CLASS_STATIC;
+	world.guests[1].known |= PLACE_GUEST_MEMS;
+	world.guests[1].bind = PLACE_BIND_STRICT;
+	place_set_add(&world.guests[1].mems, 0);
+	place_set_add(&world.guests[1].mems, 2);
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 0);
+	assert_int_equal(world.fates[1], PLACE_FATE_NO_BETTER);
+}
+
+static void test_split_cpus_of_others_are_no_home(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	world.classes[1] = PLACE_CLASS_AUTO;
+	world.run_permille[1][3] = 500;
+	world.run_permille[1][2] = 500;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_NO_BETTER);
+}
+
+static void test_room_after_the_reserve(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	world.classes[1] = PLACE_CLASS_PINNED;
+	world.node_samples[3].free_bytes = 8 * GIB;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_MOVE);
+	world.policy.reserve_permille = 1;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_NO_ROOM);
+	assert_int_equal(world.plan.n_steps, 0);
+}
+
+/* Two that would fill the same node: the second finds it taken. */
+static void test_steps_do_not_share_room(void **state)
+{
+	(void)state;
+	world.move.steps_max = 2;
+	for (size_t i = 1; i < 3; i++) {
+		put_guest(i, 0, 3);
+		world.classes[i] = PLACE_CLASS_PINNED;
+	}
+	world.node_samples[3].free_bytes = 12 * GIB;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.fates[1], PLACE_FATE_MOVE);
+	assert_int_equal(world.fates[2], PLACE_FATE_NO_ROOM);
+	world.node_samples[3].free_bytes = 17 * GIB;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 2);
+}
+
+static void test_what_keeps_a_guest_where_it_is(void **state)
+{
+	static const enum place_class unmovable[] = {
+		PLACE_CLASS_INTERLEAVED,  PLACE_CLASS_MIGRATING,  PLACE_CLASS_DEVICE,
+		PLACE_CLASS_CONFIDENTIAL, PLACE_CLASS_UNREADABLE, PLACE_CLASS_EXCLUDED,
+	};
+
+	(void)state;
+	put_guest(1, 0, 3);
+	for (size_t i = 0; i < sizeof(unmovable) / sizeof(unmovable[0]); i++) {
+		world.classes[1] = unmovable[i];
+		make_plan();
+		assert_int_equal(world.fates[1], PLACE_FATE_CLASS);
+		assert_int_equal(world.plan.n_steps, 0);
+	}
+	world.classes[1] = PLACE_CLASS_FREE;
+	world.activities[1].busy_millicpu = 199;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_IDLE);
+	world.activities[1].busy_millicpu = 4000;
+	world.activities[1].remote_permille = 99;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_LOCAL);
+	world.activities[1].remote_permille = 1000;
+	world.held_until_ns[1] = 1000 * S_NS + 1;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_HELD_OFF);
+	world.held_until_ns[1] = 1000 * S_NS;
+	world.is_moving[1] = true;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_MOVING);
+	world.is_moving[1] = false;
+	world.move.is_enabled = false;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_PAUSED);
+	assert_int_equal(world.plan.n_steps, 0);
+}
+
+/* Unknown is not zero: each fact that is missing leaves the guest alone. */
+static void test_unknown_is_never_moved(void **state)
+{
+	static const unsigned facts[] = { PLACE_ACTIVITY_BYTES, PLACE_ACTIVITY_RUN,
+					  PLACE_ACTIVITY_REMOTE };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+		put_guest(1, 0, 3);
+		world.activities[1].known &= ~facts[i];
+		make_plan();
+		assert_int_equal(world.fates[1], PLACE_FATE_UNKNOWN);
+	}
+	put_guest(1, 0, 3);
+	world.guests[1].known &= ~(unsigned)PLACE_GUEST_START;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_UNKNOWN);
+	assert_int_equal(world.plan.n_steps, 0);
+}
+
+/* A move that is made where another is at work takes that one's place. */
+static void test_moves_at_the_same_time(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	put_guest(2, 0, 3);
+	world.is_moving[2] = true;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 0);
+	assert_int_equal(world.fates[1], PLACE_FATE_WAITING);
+	world.move.steps_max = 2;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+}
+
+static void test_pays(void **state)
+{
+	const struct place_move_policy move = { .payback_s = 60 };
+
+	(void)state;
+	/* One CPU, all remote, wastes 0.2 CPU: 12 s in a minute, and 20 GiB take 12.3 s. */
+	assert_true(place_plan_pays(&move, 19 * GIB, 1000, 1000));
+	assert_false(place_plan_pays(&move, 20 * GIB, 1000, 1000));
+	assert_false(place_plan_pays(&move, 19 * GIB, 500, 1000));
+	assert_true(place_plan_pays(&move, 19 * GIB, 500, 2000));
+	assert_false(place_plan_pays(&move, UINT64_MAX, 1000, 1000));
+	assert_false(place_plan_pays(&move, 0, 0, 1000));
+}
+
+static void test_remote_is_inferred(void **state)
+{
+	uint64_t bytes[2] = { GIB, 0 };
+	uint32_t run_permille[2] = { 0, 1000 };
+	struct place_activity activity = { .known = PLACE_ACTIVITY_BYTES | PLACE_ACTIVITY_RUN,
+					   .bytes = bytes,
+					   .run_permille = run_permille };
+	unsigned remote = 7, sure = 7;
+
+	(void)state;
+	assert_true(place_remote_infer(&activity, 2, &remote, &sure));
+	assert_int_equal(remote, 1000);
+	assert_int_equal(sure, 900);
+	bytes[1] = GIB;
+	assert_true(place_remote_infer(&activity, 2, &remote, &sure));
+	assert_int_equal(remote, 500);
+	assert_int_equal(sure, 300);
+	bytes[0] = 0;
+	assert_true(place_remote_infer(&activity, 2, &remote, &sure));
+	assert_int_equal(remote, 0);
+	bytes[1] = 0;
+	remote = 7;
+	assert_false(place_remote_infer(&activity, 2, &remote, &sure));
+	bytes[0] = GIB;
+	activity.known = PLACE_ACTIVITY_BYTES;
+	assert_false(place_remote_infer(&activity, 2, &remote, &sure));
+	assert_int_equal(remote, 7);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_nothing_moves_on_a_tidy_host, set_up),
+		cmocka_unit_test_setup(test_most_traffic_goes_first, set_up),
+		cmocka_unit_test_setup(test_equal_guests_go_by_uuid, set_up),
+		cmocka_unit_test_setup(test_memory_follows_pinned_cpus, set_up),
+		cmocka_unit_test_setup(test_never_outside_of_its_nodes, set_up),
+		cmocka_unit_test_setup(test_split_cpus_of_others_are_no_home, set_up),
+		cmocka_unit_test_setup(test_room_after_the_reserve, set_up),
+		cmocka_unit_test_setup(test_steps_do_not_share_room, set_up),
+		cmocka_unit_test_setup(test_what_keeps_a_guest_where_it_is, set_up),
+		cmocka_unit_test_setup(test_unknown_is_never_moved, set_up),
+		cmocka_unit_test_setup(test_moves_at_the_same_time, set_up),
+		cmocka_unit_test(test_pays),
+		cmocka_unit_test(test_remote_is_inferred),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
