@@ -16,6 +16,7 @@
 #include "host/cleanup.h"
 #include "host/text.h"
 #include "observe/domstatus.h"
+#include "observe/program.h"
 #include "observe/qemu_args.h"
 
 #define KIB UINT64_C(1024)
@@ -52,64 +53,12 @@ static int add_guest(struct place_guests *guests, int pid)
 	return 0;
 }
 
-static bool begins_with(const char *name, const char *prefix)
-{
-	return !strncmp(name, prefix, strlen(prefix));
-}
-
-/*
- * Whatever is named after QEMU, but for the helpers that its packages bring (7.2) and that have no
- * guest. A dot before the name is NixOS's wrapper; behind "kvm" may stand a newline (comm) or
- * " (deleted)" (exe, after an upgrade).
- */
-static bool is_qemu_name(const char *name)
-{
-	static const char *const helpers[] = {
-		"-bridge", "-edid", "-ga",	"-img",	   "-io",
-		"-keymap", "-nbd",  "-pr-help", "-storag", "-vhost"
-	};
-
-	name += *name == '.';
-	if (!strcmp(name, "kvm") || begins_with(name, "kvm\n") ||
-	    begins_with(name, "kvm (deleted)"))
-		return true;
-	if (!begins_with(name, "qemu"))
-		return false;
-	for (size_t i = 0; i < ELEMENTSOF(helpers); i++)
-		if (begins_with(name + strlen("qemu"), helpers[i]))
-			return false;
-	return true;
-}
-
-/*
- * By the program it runs: qemu-system-x86_64, qemu-kvm. One call per process, and most processes
- * are none (kernel threads have no program at all). Who may not see that, and a recording that
- * does not have it, goes by the command name: the same, or "qemu:NAME" where libvirt was told to
- * set it.
- */
-static bool is_qemu(const struct walk *walk, unsigned id)
-{
-	char program[PATH_MAX];
-	int r;
-
-	r = place_root_readlinkf(walk->root, program, sizeof(program), "proc/%u/exe", id);
-	if (r == 0) {
-		const char *slash = strrchr(program, '/');
-
-		return is_qemu_name(slash ? slash + 1 : program);
-	}
-	if (walk->root->is_live && r == -ENOENT)
-		return false;
-	return place_root_readf(walk->root, walk->text, "proc/%u/comm", id) == 0 &&
-	       is_qemu_name(walk->text->data);
-}
-
 static int add_if_qemu(unsigned id, void *data)
 {
 	struct walk *walk = data;
 
 	walk->n_processes++;
-	if (id > INT_MAX || !is_qemu(walk, id))
+	if (id > INT_MAX || !place_process_is_qemu(walk->root, walk->text, id))
 		return 0;
 	return add_guest(walk->guests, (int)id);
 }
