@@ -135,6 +135,8 @@ enum place_trait {
 	PLACE_TRAIT_SHARED = 1 << 9,	   /* its RAM is mapped by others too (vhost-user) */
 	PLACE_TRAIT_EXCLUDED = 1 << 10,	   /* a setting says: leave it alone */
 	PLACE_TRAIT_INCLUDED = 1 << 11,	   /* no QEMU, but somebody asked for it (-p, -S 1) */
+	PLACE_TRAIT_CONFINED = 1 << 12, /* its vCPU threads are kept on some of the nodes, whole */
+	PLACE_TRAIT_PARTIAL = 1 << 13,	/* something of it could not be looked at */
 };
 
 /* Who may be moved, and how. Words: place_class_word(). */

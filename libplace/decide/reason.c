@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Words for reasons and verdicts, in tables that fail to compile when an enum grows.
+ * Words for what was decided, in tables that fail to compile when an enum grows.
  */
 #include "decide/reason.h"
 
@@ -8,6 +8,11 @@ struct words {
 	const char *word;
 	const char *text;
 };
+
+static const struct words unknown = { "unknown", "unknown" };
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+#define WORDS(table, value) ((unsigned)(value) < COUNT(table) ? &(table)[value] : &unknown)
 
 static const struct words reasons[] = {
 	[PLACE_REASON_CHOSEN] = { "chosen", "chosen" },
@@ -37,38 +42,99 @@ static const struct words verdicts[] = {
 					   "allowed" },
 };
 
-_Static_assert(sizeof(reasons) / sizeof(reasons[0]) == PLACE_REASON_COUNT, "a reason has no words");
-_Static_assert(sizeof(verdicts) / sizeof(verdicts[0]) == PLACE_VERDICT_COUNT,
-	       "a verdict has no words");
+static const struct words classes[] = {
+	[PLACE_CLASS_FREE] = { "free", "no pin and no policy" },
+	[PLACE_CLASS_AUTO] = { "auto", "its nodes were advised" },
+	[PLACE_CLASS_STATIC] = { "static", "its nodes were fixed: only inside them" },
+	[PLACE_CLASS_PINNED] = { "pinned", "its CPUs are pinned: memory follows them" },
+	[PLACE_CLASS_INTERLEAVED] = { "interleaved", "spread on purpose" },
+	[PLACE_CLASS_MIGRATING] = { "migrating", "on its way to or from another host" },
+	[PLACE_CLASS_DEVICE] = { "device", "a device holds its memory" },
+	[PLACE_CLASS_CONFIDENTIAL] = { "confidential", "its memory is encrypted or private" },
+	[PLACE_CLASS_UNREADABLE] = { "unreadable", "it could not be looked at" },
+	[PLACE_CLASS_EXCLUDED] = { "excluded", "a setting says to leave it alone" },
+};
 
-static const struct words unknown = { "unknown", "unknown" };
+static const struct words fates[] = {
+	[PLACE_FATE_UNKNOWN] = { "unknown", "nothing is known of its access yet" },
+	[PLACE_FATE_LOCAL] = { "local", "its access is local enough" },
+	[PLACE_FATE_IDLE] = { "idle", "uses too little CPU for it to matter" },
+	[PLACE_FATE_CLASS] = { "class", "guests of its class are not moved" },
+	[PLACE_FATE_HELD_OFF] = { "held_off", "was moved, or tried, a short time ago" },
+	[PLACE_FATE_NO_ROOM] = { "no_room", "no other node has room for it" },
+	[PLACE_FATE_NO_BETTER] = { "no_better", "it is where advice would put it" },
+	[PLACE_FATE_NOT_WORTH] = { "not_worth", "the move would not pay for itself in time" },
+	[PLACE_FATE_WAITING] = { "waiting", "another guest goes first" },
+	[PLACE_FATE_PAUSED] = { "paused", "moving is switched off" },
+	[PLACE_FATE_MOVE] = { "move", "is to be moved" },
+	[PLACE_FATE_MOVING] = { "moving", "is being moved" },
+};
 
-static const struct words *reason_words(enum place_reason reason)
-{
-	return (unsigned)reason < PLACE_REASON_COUNT ? &reasons[reason] : &unknown;
-}
+static const struct words evidences[] = {
+	[PLACE_EVIDENCE_NONE] = { "none", "" },
+	[PLACE_EVIDENCE_RESIDENCY] = { "residency", "" },
+	[PLACE_EVIDENCE_HINT_FAULTS] = { "hint_faults", "" },
+};
 
-static const struct words *verdict_words(enum place_verdict verdict)
-{
-	return (unsigned)verdict < PLACE_VERDICT_COUNT ? &verdicts[verdict] : &unknown;
-}
+static const struct words sources[] = {
+	[PLACE_BYTES_NONE] = { "none", "" },
+	[PLACE_BYTES_CGROUP] = { "cgroup", "" },
+	[PLACE_BYTES_SAMPLES] = { "samples", "" },
+};
+
+_Static_assert(COUNT(reasons) == PLACE_REASON_COUNT, "a reason has no words");
+_Static_assert(COUNT(verdicts) == PLACE_VERDICT_COUNT, "a verdict has no words");
+_Static_assert(COUNT(classes) == PLACE_CLASS_COUNT, "a class has no words");
+_Static_assert(COUNT(fates) == PLACE_FATE_COUNT, "a fate has no words");
+_Static_assert(COUNT(evidences) == PLACE_EVIDENCE_COUNT, "a kind of evidence has no word");
+_Static_assert(COUNT(sources) == PLACE_BYTES_COUNT, "a source of bytes has no word");
 
 const char *place_reason_text(enum place_reason reason)
 {
-	return reason_words(reason)->text;
+	return WORDS(reasons, reason)->text;
 }
 
 const char *place_reason_word(enum place_reason reason)
 {
-	return reason_words(reason)->word;
+	return WORDS(reasons, reason)->word;
 }
 
 const char *place_verdict_text(enum place_verdict verdict)
 {
-	return verdict_words(verdict)->text;
+	return WORDS(verdicts, verdict)->text;
 }
 
 const char *place_verdict_word(enum place_verdict verdict)
 {
-	return verdict_words(verdict)->word;
+	return WORDS(verdicts, verdict)->word;
+}
+
+const char *place_class_text(enum place_class class)
+{
+	return WORDS(classes, class)->text;
+}
+
+const char *place_class_word(enum place_class class)
+{
+	return WORDS(classes, class)->word;
+}
+
+const char *place_fate_text(enum place_fate fate)
+{
+	return WORDS(fates, fate)->text;
+}
+
+const char *place_fate_word(enum place_fate fate)
+{
+	return WORDS(fates, fate)->word;
+}
+
+const char *place_evidence_word(enum place_evidence evidence)
+{
+	return WORDS(evidences, evidence)->word;
+}
+
+const char *place_bytes_word(enum place_bytes_source source)
+{
+	return WORDS(sources, source)->word;
 }
