@@ -123,14 +123,23 @@ static bool find_own_group(const char *text, const char *controller, char *path,
 	return false;
 }
 
-/* /proc/self/cpuset holds the path alone: all that the oldest kernels and recordings have. */
-static bool read_own_path(const struct place_root *root, struct place_text *text,
+/* A file of the asker's folder in /proc. */
+static int read_asker(const struct place_root *root, struct place_text *text, int asker_pid,
+		      const char *file)
+{
+	if (asker_pid)
+		return place_root_readf(root, text, "proc/%d/%s", asker_pid, file);
+	return place_root_readf(root, text, "proc/self/%s", file);
+}
+
+/* The file "cpuset" holds the path alone: all that the oldest kernels and recordings have. */
+static bool read_own_path(const struct place_root *root, struct place_text *text, int asker_pid,
 			  const char *controller, char *path, size_t size)
 {
-	if (place_root_read(root, text, "proc/self/cgroup") == 0 &&
+	if (read_asker(root, text, asker_pid, "cgroup") == 0 &&
 	    find_own_group(text->data, controller, path, size))
 		return true;
-	if (place_root_read(root, text, "proc/self/cpuset") < 0 || text->data[0] != '/')
+	if (read_asker(root, text, asker_pid, "cpuset") < 0 || text->data[0] != '/')
 		return false;
 	return copy_path(text->data, path, size);
 }
@@ -155,7 +164,8 @@ static bool read_nearest(const struct place_root *root, struct place_text *text,
  * and by systemd's CPUAffinity= too, which guests do not inherit from libvirtd.
  */
 static bool read_own_group(const struct place_root *root, struct place_text *text,
-			   const struct place_mounts *mounts, struct place_confine *confine)
+			   const struct place_mounts *mounts, int asker_pid,
+			   struct place_confine *confine)
 {
 	const struct {
 		const char *mount;
@@ -165,19 +175,20 @@ static bool read_own_group(const struct place_root *root, struct place_text *tex
 
 	for (size_t i = 0; i < ELEMENTSOF(hierarchies); i++)
 		if (hierarchies[i].mount[0] &&
-		    read_own_path(root, text, hierarchies[i].controller, path, sizeof(path)) &&
+		    read_own_path(root, text, asker_pid, hierarchies[i].controller, path,
+				  sizeof(path)) &&
 		    read_nearest(root, text, hierarchies[i].mount, path, confine))
 			return true;
 	return false;
 }
 
 /* Where no cgroup file may be read: the nodes, which only a cpuset narrows. */
-static void read_own_status(const struct place_root *root, struct place_text *text,
+static void read_own_status(const struct place_root *root, struct place_text *text, int asker_pid,
 			    struct place_confine *confine)
 {
 	_cleanup_free_ char *list = malloc(PLACE_SET_TEXT_MAX);
 
-	if (!list || place_root_read(root, text, "proc/self/status") < 0)
+	if (!list || read_asker(root, text, asker_pid, "status") < 0)
 		return;
 	confine->have_mems = place_text_find_word(text->data, "Mems_allowed_list:", list,
 						  PLACE_SET_TEXT_MAX) == 0 &&
@@ -199,11 +210,11 @@ static void leave_isolated_out(const struct place_topology *topology, struct pla
 
 void place_confine_read(const struct place_root *root, struct place_text *text,
 			const struct place_topology *topology, const struct place_mounts *mounts,
-			struct place_confine *ret_confine)
+			int asker_pid, struct place_confine *ret_confine)
 {
 	*ret_confine = (struct place_confine){ 0 };
 	if (!read_machine(root, text, mounts, ret_confine) &&
-	    !read_own_group(root, text, mounts, ret_confine))
-		read_own_status(root, text, ret_confine);
+	    !read_own_group(root, text, mounts, asker_pid, ret_confine))
+		read_own_status(root, text, asker_pid, ret_confine);
 	leave_isolated_out(topology, ret_confine);
 }

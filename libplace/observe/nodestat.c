@@ -83,14 +83,9 @@ static void compute_reserves(const struct place_root *root, struct place_text *t
 	}
 }
 
-struct pool_sizes {
-	size_t n;
-	unsigned kib[PLACE_POOLS_MAX];
-};
-
 static int add_size(const char *rest, void *data)
 {
-	struct pool_sizes *sizes = data;
+	struct place_pool_sizes *sizes = data;
 	const char *at = rest;
 	uint64_t kib;
 
@@ -102,7 +97,7 @@ static int add_size(const char *rest, void *data)
 }
 
 /* Largest last, so that the order does not depend on the directory's. */
-static void sort_sizes(struct pool_sizes *sizes)
+static void sort_sizes(struct place_pool_sizes *sizes)
 {
 	for (size_t i = 1; i < sizes->n; i++)
 		for (size_t j = i; j && sizes->kib[j - 1] > sizes->kib[j]; j--) {
@@ -143,29 +138,39 @@ static bool host_has_no_pools(const struct place_root *root, struct place_text *
 	       place_text_find_u64(text->data, "Hugetlb:", &hugetlb_kib) == 0 && !hugetlb_kib;
 }
 
-static void read_pools(const struct place_root *root, struct place_text *text,
-		       const struct place_topology *topology, struct place_node_sample *samples)
+/* All nodes offer the same sizes; before 6.1 those without memory have no such folder. */
+static void find_sizes(const struct place_root *root, const struct place_topology *topology,
+		       struct place_pool_sizes *sizes)
 {
-	struct pool_sizes sizes = { 0 };
-	const bool has_none = host_has_no_pools(root, text);
 	char path[64];
 
-	/* All nodes offer the same sizes; before 6.1 those without memory have no such folder. */
-	for (size_t i = 0; !has_none && !sizes.n && i < topology->n_nodes; i++) {
+	for (size_t i = 0; !sizes->n && i < topology->n_nodes; i++) {
 		snprintf(path, sizeof(path), NODE_DIR "/node%u/hugepages", topology->nodes[i].id);
-		(void)place_root_each_name(root, path, "hugepages-", add_size, &sizes);
+		(void)place_root_each_name(root, path, "hugepages-", add_size, sizes);
 	}
-	sort_sizes(&sizes);
+	sort_sizes(sizes);
+	sizes->is_known = true;
+}
+
+static void read_pools(const struct place_root *root, struct place_text *text,
+		       const struct place_topology *topology, struct place_pool_sizes *sizes,
+		       struct place_node_sample *samples)
+{
+	const bool has_none = host_has_no_pools(root, text);
+
+	if (!has_none && !sizes->is_known)
+		find_sizes(root, topology, sizes);
 	for (size_t i = 0; i < topology->n_nodes; i++) {
-		for (size_t j = 0; j < sizes.n; j++)
-			read_pool(root, text, topology->nodes[i].id, sizes.kib[j], &samples[i]);
+		for (size_t j = 0; !has_none && j < sizes->n; j++)
+			read_pool(root, text, topology->nodes[i].id, sizes->kib[j], &samples[i]);
 		if (has_none || samples[i].n_pools)
 			samples[i].known |= PLACE_NODE_POOLS;
 	}
 }
 
 int place_nodestat_read(const struct place_root *root, struct place_text *text,
-			const struct place_topology *topology, struct place_node_sample *samples)
+			const struct place_topology *topology, struct place_pool_sizes *sizes,
+			struct place_node_sample *samples)
 {
 	size_t n_read = 0;
 
@@ -180,6 +185,6 @@ int place_nodestat_read(const struct place_root *root, struct place_text *text,
 		n_read += (sample->known & PLACE_NODE_FREE) != 0;
 	}
 	compute_reserves(root, text, topology->n_nodes, samples);
-	read_pools(root, text, topology, samples);
+	read_pools(root, text, topology, sizes, samples);
 	return n_read ? 0 : -ENODATA;
 }

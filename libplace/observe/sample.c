@@ -149,28 +149,58 @@ static int read_guests(struct place_host *host, const struct place_mounts *mount
 	return 0;
 }
 
+static int read_nodes(struct place_host *host)
+{
+	const struct place_topology *topology = &host->topology;
+	struct place_sample *sample = &host->sample;
+
+	if (sample->n_nodes != topology->n_nodes || !sample->nodes) {
+		free(sample->nodes);
+		sample->n_nodes = topology->n_nodes;
+		sample->nodes = calloc(topology->n_nodes, sizeof(*sample->nodes));
+	}
+	if (!sample->nodes)
+		return -ENOMEM;
+	return place_nodestat_read(&host->root, &host->text, topology, &host->pool_sizes,
+				   sample->nodes);
+}
+
 /*
  * Guests before nodes: what a guest touches in between is then missing from the node and still
  * counted as promised. The other way round it would be counted by neither.
  */
 int place_host_take_sample(struct place_host *host, bool without_guests)
 {
-	const struct place_topology *topology = &host->topology;
 	struct place_sample *sample = &host->sample;
 	struct place_mounts mounts;
 	int r = 0;
 
 	sample_done(sample);
 	sample->taken_ns = place_host_now_ns(host);
-	sample->n_nodes = topology->n_nodes;
-	sample->nodes = calloc(topology->n_nodes, sizeof(*sample->nodes));
-	if (!sample->nodes)
-		return -ENOMEM;
 	(void)place_mounts_read(&host->root, &host->text, &mounts);
-	place_confine_read(&host->root, &host->text, topology, &mounts, &sample->confine);
+	place_confine_read(&host->root, &host->text, &host->topology, &mounts, 0, &sample->confine);
 	if (!without_guests)
 		r = read_guests(host, &mounts);
-	if (place_nodestat_read(&host->root, &host->text, topology, sample->nodes) < 0)
+	if (r == 0)
+		r = read_nodes(host);
+	if (r == -ENODATA) {
 		place_host_note(host, "the memory of no node can be read: the answer is a guess");
+		r = 0;
+	}
 	return r;
+}
+
+int place_host_refresh_nodes(struct place_host *host)
+{
+	host->sample.taken_ns = place_host_now_ns(host);
+	return read_nodes(host);
+}
+
+void place_host_read_confine(struct place_host *host, int asker_pid)
+{
+	struct place_mounts mounts;
+
+	(void)place_mounts_read(&host->root, &host->text, &mounts);
+	place_confine_read(&host->root, &host->text, &host->topology, &mounts, asker_pid,
+			   &host->sample.confine);
 }

@@ -8,6 +8,7 @@
 #include "flow.h"
 #include "host/root.h"
 #include "observe/load.h"
+#include "observe/nodestat.h"
 
 #define PLACE_KEPT_DIR "run/placed"
 
@@ -20,6 +21,7 @@ struct place_host {
 	struct place_topology topology;
 	struct place_sample sample;
 	struct place_loads loads;
+	struct place_pool_sizes pool_sizes;
 	bool is_kept_refused; /* a note says that /run/placed cannot be trusted */
 	bool cores_are_new;   /* read anew: worth keeping, see observe/cores.h */
 	/* What an operator should know: the library says it, and leaves the telling to others. */
@@ -45,6 +47,16 @@ int place_host_read_topology(struct place_host *host, bool without_cores);
  * Returns: 0 or -ENOMEM; the rest becomes notes and unknown facts.
  */
 int place_host_take_sample(struct place_host *host, bool without_guests);
+
+/*
+ * The same for the nodes alone, as often as somebody likes: what confines whom and the guests are
+ * left as they were, and once it was done nothing is allocated. No note is made.
+ * Returns: 0; -ENODATA no node's memory could be read; -ENOMEM.
+ */
+int place_host_refresh_nodes(struct place_host *host);
+
+/* What confines the guests of process `asker_pid` (0: ours), into the sample. */
+void place_host_read_confine(struct place_host *host, int asker_pid);
 
 /* CLOCK_BOOTTIME of a live host, /proc/uptime of a recorded one; 0 where that is missing. */
 uint64_t place_host_now_ns(struct place_host *host);
