@@ -30,16 +30,23 @@ void numad_log_open(int level, struct numad_log *ret_log)
 	*ret_log = log;
 }
 
+void numad_log_stamp(time_t now, char stamp[NUMAD_STAMP_MAX])
+{
+	struct tm local;
+
+	stamp[0] = '\0';
+	if (localtime_r(&now, &local))
+		strftime(stamp, NUMAD_STAMP_MAX, "%a %b %e %H:%M:%S %Y", &local);
+}
+
 void numad_log_line(const struct numad_log *log, int level, const char *format, ...)
 {
-	const time_t now = time(NULL);
-	struct tm local;
 	va_list arguments;
-	char stamp[32];
+	char stamp[NUMAD_STAMP_MAX];
 
-	if (level > log->level || !localtime_r(&now, &local))
+	if (level > log->level)
 		return;
-	strftime(stamp, sizeof(stamp), "%a %b %e %H:%M:%S %Y", &local);
+	numad_log_stamp(time(NULL), stamp);
 	flockfile(log->file);
 	fprintf(log->file, "%s: ", stamp);
 	va_start(arguments, format);
