@@ -127,24 +127,39 @@ static int open_file(const struct place_root *root, const char *path)
 	return place_root_openat(root, path, root->is_live ? O_RDONLY : O_RDONLY | O_NONBLOCK);
 }
 
+static int text_begin(struct place_text *text)
+{
+	const int r = text_reserve(text, TEXT_ROOM_LEAST);
+
+	if (r < 0)
+		return r;
+	text->size = 0;
+	text->data[0] = '\0';
+	return 0;
+}
+
+static int text_fill(struct place_text *text, int fd, bool is_attribute)
+{
+	const int r = text_read_fd(text, fd, is_attribute);
+
+	if (r < 0)
+		text->size = 0;
+	text->data[text->size] = '\0';
+	return r;
+}
+
 int place_root_read(const struct place_root *root, struct place_text *text, const char *path)
 {
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	r = text_reserve(text, TEXT_ROOM_LEAST);
+	r = text_begin(text);
 	if (r < 0)
 		return r;
-	text->size = 0;
-	text->data[0] = '\0';
 	fd = open_file(root, path);
 	if (fd < 0)
 		return fd;
-	r = text_read_fd(text, fd, root->is_live && !strncmp(path, "sys/", 4));
-	if (r < 0)
-		text->size = 0;
-	text->data[text->size] = '\0';
-	return r;
+	return text_fill(text, fd, root->is_live && !strncmp(path, "sys/", 4));
 }
 
 static int __attribute__((format(printf, 3, 0)))
@@ -168,6 +183,32 @@ int place_root_readf(const struct place_root *root, struct place_text *text, con
 	if (r < 0)
 		return r;
 	return place_root_read(root, text, path);
+}
+
+int place_root_read_ownedf(const struct place_root *root, struct place_text *text, uid_t owner,
+			   const char *format, ...)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat status;
+	char path[PATH_MAX];
+	va_list arguments;
+	int r;
+
+	va_start(arguments, format);
+	r = format_path(path, sizeof(path), format, arguments);
+	va_end(arguments);
+	if (r == 0)
+		r = text_begin(text);
+	if (r < 0)
+		return r;
+	fd = place_root_openat(root, path, O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode) || (root->is_live && status.st_uid != owner))
+		return -EPERM;
+	return text_fill(text, fd, false);
 }
 
 int place_root_check_private(const struct place_root *root, const char *path)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 struct place_root {
 	int fd;
@@ -56,6 +57,15 @@ int place_root_openat(const struct place_root *root, const char *path, int flags
 int place_root_read(const struct place_root *root, struct place_text *text, const char *path);
 int place_root_readf(const struct place_root *root, struct place_text *text, const char *format,
 		     ...) __attribute__((format(printf, 3, 4)));
+
+/*
+ * The same for a file in a folder that others may write into: it must be a regular file and belong
+ * to `owner`, and nothing in its place is waited for. Owners mean nothing in a recording.
+ *
+ * Errors: as above; -EPERM it belongs to somebody else, or is no regular file.
+ */
+int place_root_read_ownedf(const struct place_root *root, struct place_text *text, uid_t owner,
+			   const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /*
  * Whether a folder belongs to root or to us and nobody else may write into it: only then does

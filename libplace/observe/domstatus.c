@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A few lines of libvirt's status XML. No XML library at this privilege for four attributes. */
+/* A few lines of libvirt's status XML. No XML library at this privilege for some attributes. */
 #include "observe/domstatus.h"
 
 #include <errno.h>
@@ -94,10 +94,94 @@ static bool find_kib(const char *text, const char *tag, uint64_t *ret_bytes)
 	return true;
 }
 
+/*
+ * Nodes that an administrator chose, by memory or by CPU: lines of <numatune>, and the cpuset of
+ * <vcpu>, which is the affinity of all vCPUs without a pin of their own.
+ */
+static bool has_nodeset(const char *text)
+{
+	const char *tune = strstr(text, "\n    <numatune>\n");
+	const char *end = tune ? strstr(tune, "\n    </numatune>") : NULL;
+	const char *vcpu = strstr(text, "\n    <vcpu ");
+	char cpuset[2];
+	int r;
+
+	if (vcpu) {
+		r = find_attribute(vcpu + 5, "cpuset", cpuset, sizeof(cpuset));
+		if (r != -ENOENT)
+			return true;
+	}
+	for (const char *at = tune; at && (at = strstr(at, "\n      <mem")); at++) {
+		if (end && at > end)
+			break;
+		if (!strncmp(at, "\n      <memnode ", 16))
+			return true;
+		if (find_attribute(at + 7, "nodeset", cpuset, sizeof(cpuset)) != -ENOENT)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Jobs that read or write all of its memory (src/hypervisor/domain_job.c virDomainAsyncJob, 9.0.0).
+ * "start" and "backup" do not.
+ */
+static bool is_streamed(const char *job)
+{
+	static const char *const jobs[] = { "migration out", "migration in", "save", "dump",
+					    "snapshot" };
+	char async[32], type[32];
+
+	if (find_attribute(job, "async", async, sizeof(async)) < 0)
+		async[0] = '\0';
+	if (find_attribute(job, "type", type, sizeof(type)) < 0)
+		type[0] = '\0';
+	for (size_t i = 0; i < ELEMENTSOF(jobs); i++)
+		if (!strcmp(async, jobs[i]))
+			return true;
+	return !strcmp(type, "migration operation");
+}
+
+/* Words of src/conf/domain_conf.c virDomainRunningReason and virDomainPausedReason, 9.0.0. */
+static void parse_state(const char *element, struct place_domstatus *status)
+{
+	char state[32], reason[32];
+
+	if (find_attribute(element, "state", state, sizeof(state)) < 0 ||
+	    find_attribute(element, "reason", reason, sizeof(reason)) < 0)
+		return;
+	if (!strncmp(reason, "post-copy", 9) ||
+	    (!strcmp(state, "paused") && !strcmp(reason, "migration")))
+		status->traits |= PLACE_TRAIT_MIGRATING;
+	status->is_starting = !strcmp(state, "paused") && !strcmp(reason, "starting up");
+}
+
+/* `own` is libvirt's part of the text, up to `domain`. */
+static bool is_before(const char *own, const char *domain)
+{
+	return own && (!domain || own < domain);
+}
+
+static void parse_traits(const char *text, const char *job, const char *advised,
+			 struct place_domstatus *status)
+{
+	if (job && is_streamed(job))
+		status->traits |= PLACE_TRAIT_MIGRATING;
+	if (advised)
+		status->traits |= PLACE_TRAIT_ADVISED;
+	if (has_nodeset(text))
+		status->traits |= PLACE_TRAIT_NODESET;
+	if (strstr(text, "\n    <maxMemory ") || strstr(text, "\n      <memory model='"))
+		status->traits |= PLACE_TRAIT_SLOTS;
+	if (strstr(text, "\n      <numa>\n        <cell "))
+		status->traits |= PLACE_TRAIT_CELLS;
+	status->has_pins = strstr(text, "\n      <vcpupin ") != NULL;
+}
+
 int place_domstatus_parse(const char *text, struct place_domstatus *ret_status)
 {
 	struct place_domstatus status = { 0 };
-	const char *at = strstr(text, "<domstatus "), *advised, *domain;
+	const char *at = strstr(text, "<domstatus "), *advised, *domain, *job;
 	char word[16];
 	uint64_t number;
 
@@ -105,15 +189,20 @@ int place_domstatus_parse(const char *text, struct place_domstatus *ret_status)
 	    place_text_u64(word, &number) < 0 || number > INT_MAX)
 		return -EINVAL;
 	status.pid = (int)number;
+	parse_state(at, &status);
 	domain = strstr(text, "\n  <domain ");
 	advised = strstr(text, "\n  <numad ");
-	if (advised && domain && advised > domain)
+	if (!is_before(advised, domain))
 		advised = NULL;
+	job = strstr(text, "\n  <job ");
+	if (!is_before(job, domain))
+		job = NULL;
 	text = skip_metadata(text);
 	(void)find_kib(text, "\n    <memory unit='KiB'>", &status.memory_bytes);
 	status.have_balloon =
 		find_kib(text, "\n    <currentMemory unit='KiB'>", &status.balloon_bytes);
 	parse_numatune(text, advised, &status);
+	parse_traits(text, job, advised, &status);
 	*ret_status = status;
 	return 0;
 }

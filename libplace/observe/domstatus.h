@@ -14,6 +14,9 @@ struct place_domstatus {
 	uint64_t balloon_bytes; /* <currentMemory>: what the balloon leaves */
 	enum place_bind bind;	/* <numatune><memory mode=> */
 	struct place_set mems;	/* its nodeset, or the advised one */
+	unsigned traits;	/* ADVISED NODESET MIGRATING SLOTS CELLS, of enum place_trait */
+	bool has_pins;		/* <vcpupin>: to what, its threads show */
+	bool is_starting;	/* paused, and what began it has not said that it is there */
 };
 
 /*

@@ -34,6 +34,9 @@ struct thing {
 	uint64_t hugetlb_bytes;
 	bool have_requested;
 	bool hugetlb;
+	bool have_share;
+	bool is_shared;
+	bool is_guest_memfd;
 	enum place_bind bind;
 	struct place_set mems;
 };
@@ -96,6 +99,11 @@ static void visit_thing(const char *key, const char *value, void *data)
 		thing->hugetlb = is_on(value);
 	} else if (!strcmp(key, "hugetlbsize")) {
 		(void)place_qemu_size_parse(value, 1, &thing->hugetlb_bytes);
+	} else if (!strcmp(key, "share")) {
+		thing->have_share = true;
+		thing->is_shared = is_on(value);
+	} else if (!strcmp(key, "guest-memfd")) {
+		thing->is_guest_memfd = is_on(value);
 	} else if (!strcmp(key, "policy")) {
 		thing->bind = parse_policy(value);
 	} else if (!strcmp(key, "host-nodes")) {
@@ -117,6 +125,13 @@ static void take_backend(struct parse *parse)
 		place_set_or(&args->mems, &thing->mems);
 		args->known |= PLACE_GUEST_MEMS;
 	}
+	/* Both map it shared unless told otherwise (backends/hostmem-memfd.c, 7.2). */
+	if (thing->is_shared ||
+	    (!thing->have_share && (!strcmp(thing->type, "memory-backend-memfd") ||
+				    !strcmp(thing->type, "memory-backend-shm"))))
+		args->traits |= PLACE_TRAIT_SHARED;
+	if (thing->is_guest_memfd)
+		args->traits |= PLACE_TRAIT_CONFIDENTIAL;
 	if (thing->hugetlb) {
 		args->hugetlb = true;
 		args->hugetlb_bytes = thing->hugetlb_bytes;
@@ -130,6 +145,18 @@ static void take_backend(struct parse *parse)
 	backend->size_bytes = thing->size_bytes;
 }
 
+/* Objects that stand behind confidential-guest-support= (qapi/qom.json, 10.0). */
+static bool is_confidential(const char *type)
+{
+	static const char *const types[] = { "sev-guest", "sev-snp-guest", "tdx-guest", "pef-guest",
+					     "s390-pv-guest" };
+
+	for (size_t i = 0; i < ELEMENTSOF(types); i++)
+		if (!strcmp(type, types[i]))
+			return true;
+	return false;
+}
+
 static void parse_object(struct parse *parse, const char *value)
 {
 	static const char prefix[] = "memory-backend-";
@@ -139,6 +166,8 @@ static void parse_object(struct parse *parse, const char *value)
 	if (!strncmp(parse->thing.type, prefix, sizeof(prefix) - 1) &&
 	    strcmp(parse->thing.type, "memory-backend-epc") != 0)
 		take_backend(parse);
+	if (is_confidential(parse->thing.type))
+		parse->args->traits |= PLACE_TRAIT_CONFIDENTIAL;
 }
 
 /* Objects are made before devices, whatever their order on the line; libvirt keeps that order. */
@@ -169,6 +198,8 @@ static void parse_device(struct parse *parse, const char *value)
 	(void)place_qemu_opts_each(value, "driver", visit_thing, &parse->thing);
 	if (is_memory_device(parse->thing.type))
 		plug_backend(parse);
+	if (!strncmp(parse->thing.type, "virtio-mem", 10))
+		parse->args->traits |= PLACE_TRAIT_SLOTS;
 }
 
 static void visit_memory(const char *key, const char *value, void *data)
@@ -177,6 +208,25 @@ static void visit_memory(const char *key, const char *value, void *data)
 
 	if (!strcmp(key, "size"))
 		parse->is_base_bad = place_qemu_size_parse(value, MIB, &parse->base_bytes) < 0;
+	else if (!strcmp(key, "slots") || !strcmp(key, "maxmem"))
+		parse->args->traits |= PLACE_TRAIT_SLOTS;
+}
+
+static void visit_numa(const char *key, const char *value, void *data)
+{
+	struct place_qemu_args *args = data;
+
+	if (!strcmp(key, "type") && !strcmp(value, "node"))
+		args->traits |= PLACE_TRAIT_CELLS;
+}
+
+static void visit_machine(const char *key, const char *value, void *data)
+{
+	struct place_qemu_args *args = data;
+
+	if ((!strcmp(key, "confidential-guest-support") || !strcmp(key, "memory-encryption")) &&
+	    *value)
+		args->traits |= PLACE_TRAIT_CONFIDENTIAL;
 }
 
 static void visit_smp(const char *key, const char *value, void *data)
@@ -204,6 +254,20 @@ static void visit_name(const char *key, const char *value, void *data)
 	args->known |= PLACE_GUEST_NAME;
 }
 
+/* Those that show what kind of guest it is, and nothing of its size. */
+static bool parse_kind(struct place_qemu_args *args, const char *option, const char *value)
+{
+	if (!strcmp(option, "numa"))
+		(void)place_qemu_opts_each(value, "type", visit_numa, args);
+	else if (!strcmp(option, "machine") || !strcmp(option, "M"))
+		(void)place_qemu_opts_each(value, "type", visit_machine, args);
+	else if (!strcmp(option, "incoming"))
+		args->is_incoming = true;
+	else
+		return false;
+	return true;
+}
+
 /* Returns whether the option is one that has its value behind it. */
 static bool parse_option(struct parse *parse, const char *option, const char *value)
 {
@@ -225,7 +289,7 @@ static bool parse_option(struct parse *parse, const char *option, const char *va
 		memcpy(args->uuid, value, strlen(value) + 1);
 		args->known |= PLACE_GUEST_UUID;
 	} else {
-		return false;
+		return parse_kind(args, option, value);
 	}
 	return true;
 }

@@ -22,6 +22,8 @@ struct place_qemu_args {
 	enum place_bind bind;	/* the policy of its backends */
 	bool is_split;		/* they are bound to different nodes */
 	struct place_set mems;	/* their host-nodes */
+	unsigned traits;	/* CONFIDENTIAL SLOTS CELLS SHARED, of enum place_trait */
+	bool is_incoming;	/* it waits, or once waited, to be migrated in */
 };
 
 /*

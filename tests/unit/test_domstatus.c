@@ -171,6 +171,96 @@ static void test_metadata_is_not_believed(void **state)
 		      262144, PLACE_BIND_NONE, "");
 }
 
+#define STATE(state, reason) "<domstatus state='" state "' reason='" reason "' pid='241'>\n"
+#define JOB(type, async) "  <job type='" type "' async='" async "' phase='perform' flags='0x1'/>\n"
+#define TUNE(line) "    <numatune>\n" line "    </numatune>\n"
+
+/* Shapes as libvirt 9.0.0 writes them. */
+static void test_traits(void **state)
+{
+	const unsigned advised = PLACE_TRAIT_ADVISED, nodeset = PLACE_TRAIT_NODESET,
+		       migrating = PLACE_TRAIT_MIGRATING, slots = PLACE_TRAIT_SLOTS,
+		       cells = PLACE_TRAIT_CELLS;
+	const struct {
+		const char *text;
+		unsigned traits;
+	} cases[] = {
+		{ STATUS DOMAIN BALLOON END, 0 },
+		{ STATUS ADVISED DOMAIN AUTO END, advised },
+		/* Advised CPUs, and memory where the administrator wants it. */
+		{ STATUS ADVISED DOMAIN TUNE("      <memory mode='strict' nodeset='0'/>\n") END,
+		  advised | nodeset },
+		{ STATUS DOMAIN TUNE("      <memnode cellid='0' mode='strict' nodeset='2'/>\n") END,
+		  nodeset },
+		{ STATUS DOMAIN TUNE("      <memory mode='strict' placement='auto'/>\n"
+				     "      <memnode cellid='0' mode='strict' nodeset='2'/>\n") END,
+		  nodeset },
+		/* Behind <numatune>: a device, not a policy. */
+		{ STATUS DOMAIN TUNE(
+			  "      <memory mode='strict' placement='auto'/>\n") "    <devices>\n     "
+									      " <memory "
+									      "model='dimm'>\n     "
+									      "   <source>\n"
+									      "          "
+									      "<nodemask>1</"
+									      "nodemask>\n" END,
+		  slots },
+		{ STATUS DOMAIN "    <vcpu placement='static'>2</vcpu>\n" END, 0 },
+		{ STATUS DOMAIN "    <vcpu placement='static' cpuset='0-3'>2</vcpu>\n" END,
+		  nodeset },
+		{ STATUS DOMAIN "    <vcpu placement='auto'>2</vcpu>\n"
+				"    <x cpuset='0-3'/>\n" END,
+		  0 },
+		{ STATUS DOMAIN "    <maxMemory slots='16' unit='KiB'>4194304</maxMemory>\n" END,
+		  slots },
+		{ STATUS DOMAIN
+		  "    <cpu mode='custom'>\n      <numa>\n        <cell id='0'/>\n" END,
+		  cells },
+		{ STATUS JOB("none", "migration out") DOMAIN END, migrating },
+		{ STATUS JOB("modify", "migration in") DOMAIN END, migrating },
+		{ STATUS JOB("migration operation", "none") DOMAIN END, migrating },
+		{ STATUS JOB("none", "save") DOMAIN END, migrating },
+		{ STATUS JOB("none", "snapshot") DOMAIN END, migrating },
+		{ STATUS JOB("none", "start") DOMAIN END, 0 },
+		{ STATUS JOB("none", "backup") DOMAIN END, 0 },
+		{ STATUS JOB("modify", "none") DOMAIN END, 0 },
+		{ STATE("paused", "migration") DOMAIN END, migrating },
+		{ STATE("running", "post-copy") DOMAIN END, migrating },
+		{ STATE("paused", "post-copy failed") DOMAIN END, migrating },
+		{ STATE("running", "migrated") DOMAIN END, 0 },
+		{ STATE("paused", "user") DOMAIN END, 0 },
+		/* A domain's own text is no job. */
+		{ STATUS DOMAIN METADATA("<![CDATA[\n" JOB("none", "migration out") "]]>") END, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct place_domstatus status;
+
+		assert_int_equal(place_domstatus_parse(cases[i].text, &status), 0);
+		if (status.traits != cases[i].traits)
+			fail_msg("%s: %#x", cases[i].text, status.traits);
+	}
+}
+
+static void test_starting_and_pins(void **state)
+{
+	struct place_domstatus status;
+
+	(void)state;
+	assert_int_equal(place_domstatus_parse(STATE("paused", "starting up") DOMAIN END, &status),
+			 0);
+	assert_true(status.is_starting);
+	assert_false(status.has_pins);
+	assert_int_equal(place_domstatus_parse(STATE("running", "starting up") DOMAIN
+					       "    <cputune>\n      <vcpupin vcpu='0' "
+					       "cpuset='2'/>\n" END,
+					       &status),
+			 0);
+	assert_false(status.is_starting);
+	assert_true(status.has_pins);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +270,8 @@ int main(void)
 		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_damaged_values),
 		cmocka_unit_test(test_metadata_is_not_believed),
+		cmocka_unit_test(test_traits),
+		cmocka_unit_test(test_starting_and_pins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

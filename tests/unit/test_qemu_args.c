@@ -257,13 +257,58 @@ static void test_long_ids(void **state)
 	assert_int_equal(parse(line).memory_bytes / MIB, 64);
 }
 
+/* What kind of guest it is: nothing of it shows in its size. */
+static void test_traits(void **state)
+{
+	const unsigned cells = PLACE_TRAIT_CELLS, slots = PLACE_TRAIT_SLOTS,
+		       shared = PLACE_TRAIT_SHARED, confidential = PLACE_TRAIT_CONFIDENTIAL;
+	const struct {
+		const char *line;
+		unsigned traits;
+	} cases[] = {
+		{ "qemu|-m|512|", 0 },
+		{ "qemu|-m|size=1G,slots=4,maxmem=64G|", slots },
+		{ "qemu|-m|1G,maxmem=2G|", slots },
+		{ "qemu|-device|{\"driver\":\"virtio-mem-pci\",\"memdev\":\"v\"}|", slots },
+		{ "qemu|-device|virtio-memory|", slots }, /* too much is safe */
+		{ "qemu|-device|virtio-balloon-pci|", 0 },
+		{ "qemu|-numa|node,nodeid=0,cpus=0-1,memdev=ram-node0|", cells },
+		{ "qemu|-numa|cpu,node-id=0|-numa|dist,src=0,dst=1,val=20|", 0 },
+		{ "qemu|-append|-numa|node|", cells },
+		{ "qemu|-object|memory-backend-ram,id=x,size=1G,share=on|", shared },
+		{ "qemu|-object|memory-backend-ram,id=x,size=1G|", 0 },
+		{ "qemu|-object|memory-backend-memfd,id=x,size=1G|", shared },
+		{ "qemu|-object|memory-backend-memfd,id=x,size=1G,share=off|", 0 },
+		{ "qemu|-object|{\"qom-type\":\"memory-backend-file\",\"id\":\"x\",\"size\":1,"
+		  "\"share\":true}|",
+		  shared },
+		{ "qemu|-object|sev-guest,id=s0,cbitpos=47|", confidential },
+		{ "qemu|-object|{\"qom-type\":\"sev-snp-guest\",\"id\":\"s0\"}|", confidential },
+		{ "qemu|-object|tdx-guest,id=t|", confidential },
+		{ "qemu|-object|sev-guests,id=s0|", 0 },
+		{ "qemu|-machine|q35,accel=kvm,confidential-guest-support=l0|", confidential },
+		{ "qemu|-M|q35,memory-encryption=l0|", confidential },
+		{ "qemu|-machine|q35,accel=kvm|", 0 },
+		{ "qemu|-object|memory-backend-ram,id=x,size=1G,guest-memfd=on|", confidential },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+		if (parse(cases[i].line).traits != cases[i].traits)
+			fail_msg("%s: %#x", cases[i].line, parse(cases[i].line).traits);
+	assert_true(parse("qemu|-m|1|-incoming|defer|").is_incoming);
+	assert_true(parse("qemu|-incoming|tcp:0:4444|-S|").is_incoming);
+	assert_false(parse("qemu|-m|1|-incoming").is_incoming);
+	assert_false(parse("qemu|-name|-incoming|").is_incoming);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory),	  cmocka_unit_test(test_vcpus),
 		cmocka_unit_test(test_identity),  cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_hugepages), cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_long_ids),
+		cmocka_unit_test(test_long_ids),  cmocka_unit_test(test_traits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -208,6 +208,32 @@ static void test_fifo_does_not_wait(void **state)
 	assert_string_equal(tree->text.data, "");
 }
 
+/* What a user put where his own file is looked for: somebody else's, a FIFO, a folder. */
+static void test_owned_files(void **state)
+{
+	struct tree *tree = *state;
+	struct place_root live = tree->root;
+	char path[160];
+
+	live.is_live = true; /* owners count */
+	write_file(tree, "proc/own", "mine", 4);
+	assert_int_equal(place_root_read_ownedf(&live, &tree->text, geteuid(), "proc/%s", "own"),
+			 0);
+	assert_string_equal(tree->text.data, "mine");
+	assert_int_equal(
+		place_root_read_ownedf(&live, &tree->text, geteuid() + 1, "proc/%s", "own"),
+		-EPERM);
+	assert_string_equal(tree->text.data, "");
+	assert_int_equal(
+		place_root_read_ownedf(&tree->root, &tree->text, geteuid() + 1, "proc/own"), 0);
+	snprintf(path, sizeof(path), "%s/proc/fifo", tree->path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(place_root_read_ownedf(&live, &tree->text, geteuid(), "proc/fifo"),
+			 -EPERM);
+	assert_int_equal(place_root_read_ownedf(&live, &tree->text, geteuid(), "proc"), -EPERM);
+	assert_int_equal(place_root_read_ownedf(&live, &tree->text, geteuid(), "none"), -ENOENT);
+}
+
 static void test_descriptors_are_not_inherited(void **state)
 {
 	struct tree *tree = *state;
@@ -279,13 +305,10 @@ static void test_listings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open),
-		TEST(test_read_sizes),
-		TEST(test_too_large),
-		TEST(test_read_failures),
-		TEST(test_links_stay_inside),
-		TEST(test_fifo_does_not_wait),
-		TEST(test_descriptors_are_not_inherited),
+		cmocka_unit_test(test_open),  TEST(test_read_sizes),
+		TEST(test_too_large),	      TEST(test_read_failures),
+		TEST(test_links_stay_inside), TEST(test_fifo_does_not_wait),
+		TEST(test_owned_files),	      TEST(test_descriptors_are_not_inherited),
 		TEST(test_listings),
 	};
 

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One guest from /proc/PID/{cmdline,stat,status} and libvirt's status file. All of it may be
+ * hostile: names with brackets and newlines, processes that go while they are read. What cannot
+ * be read is unknown, never zero.
+ */
+#include "observe/facts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/cleanup.h"
+#include "host/text.h"
+#include "observe/domstatus.h"
+
+#define KIB UINT64_C(1024)
+#define HUGEPAGE_DEFAULT_BYTES (2048 * KIB)
+
+/* fs/proc/array.c do_task_stat(), 6.18. */
+int place_facts_parse_stat(const char *text, uint64_t *ret_cpu_time_ns, uint64_t *ret_start_ns)
+{
+	const uint64_t ns_per_tick = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
+	const char *at = strrchr(text, ')');
+	uint64_t fields[23] = { 0 };
+
+	if (!at || at[1] != ' ')
+		return -EINVAL;
+	at += 2;
+	for (size_t field = 3; field < ELEMENTSOF(fields); field++) {
+		at += *at == '-';
+		if (field > 3 && place_text_digits(&at, &fields[field]) < 0)
+			return -EINVAL;
+		at += strcspn(at, " ");
+		at += *at == ' ';
+	}
+	*ret_cpu_time_ns = place_multiply_u64(fields[14] + fields[15], ns_per_tick);
+	*ret_start_ns = place_multiply_u64(fields[22], ns_per_tick);
+	return 0;
+}
+
+/*
+ * Resident: RssAnon + RssShmem (4.5 and later; a guest in a file or memfd is shmem) and the
+ * hugetlb pages, which VmRSS does not hold (fs/proc/task_mmu.c task_mem(), 6.18).
+ */
+static void parse_resident(const char *text, struct place_guest *guest)
+{
+	uint64_t anon, shmem = 0, hugetlb = 0;
+
+	if (!place_text_find_kib(text, "RssAnon:", &anon) &&
+	    !place_text_find_kib(text, "VmRSS:", &anon))
+		return;
+	(void)place_text_find_kib(text, "RssShmem:", &shmem);
+	(void)place_text_find_kib(text, "HugetlbPages:", &hugetlb);
+	guest->resident_pool_bytes = hugetlb;
+	if (__builtin_add_overflow(anon, shmem, &guest->resident_bytes))
+		return;
+	guest->known |= PLACE_GUEST_RESIDENT;
+}
+
+static bool find_set(const char *text, const char *key, char *list, struct place_set *set)
+{
+	return place_text_find_word(text, key, list, PLACE_SET_TEXT_MAX) == 0 &&
+	       place_set_parse_list(list, set) == 0;
+}
+
+/* The effective cpuset and affinity of the main thread, the same line on v1, v2 and hybrid. */
+static void parse_allowed(const char *text, const struct place_topology *topology,
+			  struct place_guest *guest)
+{
+	_cleanup_free_ char *list = malloc(PLACE_SET_TEXT_MAX);
+	struct place_set mems;
+
+	if (!list)
+		return;
+	if (find_set(text, "Cpus_allowed_list:", list, &guest->cpus)) {
+		place_set_and(&guest->cpus, &topology->cpus_online);
+		guest->known |= PLACE_GUEST_CPUS;
+	}
+	if (!find_set(text, "Mems_allowed_list:", list, &mems))
+		return;
+	place_set_and(&mems, &topology->node_ids);
+	guest->known |= PLACE_GUEST_MEMS;
+	if (guest->bind != PLACE_BIND_NONE)
+		return; /* its policy says it more exactly */
+	guest->mems = mems;
+	if (!place_set_equal(&mems, &topology->node_ids))
+		guest->bind = PLACE_BIND_CPUSET;
+}
+
+/* Page size of what backs the guest's RAM, 0 for plain memory. */
+static uint64_t find_hugepage(const struct place_mounts *mounts, const struct place_qemu_args *args)
+{
+	const struct place_hugetlbfs *mount = NULL;
+
+	if (args->hugetlb)
+		return args->hugetlb_bytes ? args->hugetlb_bytes : HUGEPAGE_DEFAULT_BYTES;
+	if (args->mem_path[0])
+		mount = place_mounts_hugetlbfs(mounts, args->mem_path);
+	if (!mount)
+		return 0;
+	return mount->page_bytes ? mount->page_bytes : HUGEPAGE_DEFAULT_BYTES;
+}
+
+static void take_args(const struct place_facts_reader *reader, struct place_guest *guest,
+		      struct place_facts *facts)
+{
+	const struct place_qemu_args *args = reader->args;
+
+	guest->known |= args->known;
+	memcpy(guest->name, args->name, sizeof(guest->name));
+	memcpy(guest->uuid, args->uuid, sizeof(guest->uuid));
+	guest->n_vcpus = args->n_vcpus;
+	guest->memory_bytes = args->memory_bytes;
+	guest->balloon_bytes = args->memory_bytes;
+	guest->hugepage_bytes = find_hugepage(reader->mounts, args);
+	guest->bind = args->bind;
+	guest->is_split = args->is_split;
+	guest->mems = args->mems;
+	facts->traits |= args->traits;
+	facts->may_be_coming = args->is_incoming;
+}
+
+/*
+ * Session libvirt keeps its files where the user may write: only his own file speaks, and only of
+ * his own process. Whoever is no user's process is not asked for.
+ */
+static int read_record(const struct place_facts_reader *reader, const struct place_guest *guest,
+		       const uid_t *uid)
+{
+	int r;
+
+	r = place_root_readf(reader->root, reader->text, "run/libvirt/qemu/%s.xml", guest->name);
+	if (r == -ENOENT && uid)
+		r = place_root_read_ownedf(reader->root, reader->text, *uid,
+					   "run/user/%u/libvirt/qemu/run/%s.xml", (unsigned)*uid,
+					   guest->name);
+	return r;
+}
+
+static void take_record(const struct place_domstatus *status, struct place_guest *guest,
+			struct place_facts *facts)
+{
+	/* DIMMs and virtio-mem that came later are in no command line. */
+	if ((guest->known & PLACE_GUEST_MEMORY) && status->memory_bytes > guest->memory_bytes)
+		guest->memory_bytes = status->memory_bytes;
+	if (status->have_balloon && status->balloon_bytes < guest->memory_bytes) {
+		guest->balloon_bytes = status->balloon_bytes;
+		guest->known |= PLACE_GUEST_BALLOON;
+	}
+	/* A cpuset that is the same as no cpuset leaves the policy that libvirt set before exec. */
+	if (guest->bind == PLACE_BIND_NONE && status->bind != PLACE_BIND_NONE) {
+		guest->bind = status->bind;
+		guest->mems = status->mems;
+		guest->known |= PLACE_GUEST_MEMS;
+	}
+	facts->traits |= PLACE_TRAIT_LIBVIRT | status->traits;
+	facts->has_pins = status->has_pins;
+	/* -incoming stands on the command line for ever; libvirt knows when it is over. */
+	if (facts->may_be_coming && status->is_starting)
+		facts->traits |= PLACE_TRAIT_MIGRATING;
+	facts->may_be_coming = false;
+}
+
+/* What libvirt knows besides; a name that is no file name is no libvirt guest. */
+static void read_domstatus(const struct place_facts_reader *reader, const uid_t *uid,
+			   struct place_guest *guest, struct place_facts *facts)
+{
+	struct place_domstatus status;
+
+	if ((guest->known & PLACE_GUEST_NAME) && !strchr(guest->name, '/') &&
+	    read_record(reader, guest, uid) == 0 &&
+	    place_domstatus_parse(reader->text->data, &status) == 0 && status.pid == guest->pid)
+		take_record(&status, guest, facts);
+}
+
+/* A process that is no QEMU has what it has, and may be named by anybody. */
+static void take_other(const char *status, struct place_guest *guest)
+{
+	if (place_text_find_word(status, "Name:", guest->name, sizeof(guest->name)) == 0)
+		guest->known |= PLACE_GUEST_NAME;
+	if (guest->known & PLACE_GUEST_RESIDENT) {
+		guest->memory_bytes = guest->resident_bytes;
+		if (__builtin_add_overflow(guest->memory_bytes, guest->resident_pool_bytes,
+					   &guest->memory_bytes))
+			return;
+		guest->balloon_bytes = guest->memory_bytes;
+		guest->known |= PLACE_GUEST_MEMORY;
+	}
+}
+
+static void parse_status(const struct place_facts_reader *reader, struct place_guest *guest,
+			 struct place_facts *facts)
+{
+	const char *text = reader->text->data;
+
+	parse_resident(text, guest);
+	parse_allowed(text, reader->topology, guest);
+	(void)place_text_find_kib(text, "VmPin:", &facts->held_bytes);
+	if (reader->is_other)
+		take_other(text, guest);
+}
+
+static int read_cmdline(const struct place_facts_reader *reader, struct place_guest *guest,
+			struct place_facts *facts)
+{
+	struct place_text *text = reader->text;
+	int r;
+
+	r = place_root_readf(reader->root, text, "proc/%d/cmdline", guest->pid);
+	if (r == 0 && text->size == 0)
+		return -ESRCH; /* a zombie, or a kernel thread with a borrowed name */
+	if (r == -ENOENT || r == -ESRCH)
+		return -ESRCH;
+	if (r == 0 && !reader->is_other) {
+		place_qemu_args_parse(text->data, text->size, reader->args);
+		take_args(reader, guest, facts);
+	}
+	return 0;
+}
+
+int place_facts_read(const struct place_facts_reader *reader, struct place_guest *guest,
+		     struct place_facts *ret_facts)
+{
+	struct place_text *text = reader->text;
+	uint64_t uid;
+	uid_t owner;
+	int r;
+
+	*ret_facts = (struct place_facts){ 0 };
+	r = read_cmdline(reader, guest, ret_facts);
+	if (r < 0)
+		return r;
+	r = place_root_readf(reader->root, text, "proc/%d/stat", guest->pid);
+	if (r == 0 &&
+	    place_facts_parse_stat(text->data, &guest->cpu_time_ns, &guest->start_ns) == 0)
+		guest->known |= PLACE_GUEST_START;
+	r = place_root_readf(reader->root, text, "proc/%d/status", guest->pid);
+	if (r == -ENOENT || r == -ESRCH)
+		return -ESRCH;
+	if (r < 0) {
+		read_domstatus(reader, NULL, guest, ret_facts);
+		return 0;
+	}
+	parse_status(reader, guest, ret_facts);
+	r = place_text_find_u64(text->data, "Uid:", &uid);
+	owner = (uid_t)uid;
+	read_domstatus(reader, r == 0 && owner == uid ? &owner : NULL, guest, ret_facts);
+	return 0;
+}
