@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The words of sd_notify(3). */
+#include "life/notify.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+int notify_watchdog(sd_event *event)
+{
+	const int r = sd_event_set_watchdog(event, true);
+
+	return r < 0 ? r : 0;
+}
+
+void notify_ready(const char *status)
+{
+	(void)sd_notifyf(false, "READY=1\nSTATUS=%s", status);
+}
+
+/* The time is what newer releases (Type=notify-reload, 253) tell one reload from the next by. */
+void notify_reloading(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+			 (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+}
+
+void notify_stopping(void)
+{
+	(void)sd_notify(false, "STOPPING=1");
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* libcap-ng does the work; here is the list. */
+#include "life/privilege.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+static const unsigned kept[] = { CAP_SYS_NICE, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH };
+
+static bool is_kept(unsigned capability)
+{
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (kept[i] == capability)
+			return true;
+	return false;
+}
+
+/* As the unit starts us: then capset() is not needed, and its filter need not allow it. */
+static bool is_dropped_already(void)
+{
+	for (unsigned i = 0; i <= CAP_LAST_CAP; i++)
+		if (!is_kept(i) && (capng_have_capability(CAPNG_PERMITTED, i) ||
+				    capng_have_capability(CAPNG_INHERITABLE, i) ||
+				    capng_have_capability(CAPNG_BOUNDING_SET, i)))
+			return false;
+	return true;
+}
+
+/* Only what is there can be kept: a container may have less, and what needs it will say so. */
+static int drop(void)
+{
+	bool had[sizeof(kept) / sizeof(kept[0])];
+	const bool may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		had[i] = capng_have_capability(CAPNG_PERMITTED, kept[i]);
+	capng_clear(CAPNG_SELECT_ALL);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (had[i] &&
+		    capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
+				 kept[i]) < 0)
+			return -EINVAL;
+	if (may_bound && capng_apply(CAPNG_SELECT_BOUNDS) < 0)
+		return -EPERM;
+	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+}
+
+int privilege_drop(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	if (capng_get_caps_process() < 0)
+		return -EIO;
+	return is_dropped_already() ? 0 : drop();
+}
+
+long privilege_raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	return limit.rlim_cur > LONG_MAX ? LONG_MAX : (long)limit.rlim_cur;
+}
