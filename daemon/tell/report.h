@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the daemon tells whoever asks: the lines behind `placectl status`, `explain`, `doctor` and
+ * `metrics`. Reads what the other rooms made, and only writes text: no clock, no file, no state.
+ *
+ * A line is a word and key=value pairs; texts are escaped as place_text_escape() does and always
+ * quoted. What is not known has no key. Readers pass over words and keys that they do not know.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "flow.h"
+
+enum report_move_state {
+	REPORT_MOVE_RUNNING,
+	REPORT_MOVE_PAUSED,
+	REPORT_MOVE_DONE,
+	REPORT_MOVE_STOPPED, /* by an order, or because the guest left or its gain was gone */
+	REPORT_MOVE_FAILED,
+	REPORT_MOVE_PLANNED, /* a dry run: nothing was done */
+	REPORT_MOVE_STATE_COUNT,
+};
+
+/* A move that runs, or one of the last that ran. */
+struct report_move {
+	int pid;
+	const char *name; /* of the guest, "" where it has none */
+	struct place_set from;
+	unsigned to_node;
+	uint64_t planned_bytes;
+	uint64_t moved_bytes;
+	uint64_t failed_bytes; /* tried, and not moved */
+	uint64_t begin_ns;     /* CLOCK_BOOTTIME */
+	uint64_t end_ns;       /* 0: not yet */
+	enum report_move_state state;
+	const char *reason; /* a word or a short sentence, or "" */
+};
+
+/* Something that an operator should know and may want to change. */
+struct report_finding {
+	const char *what;    /* a word: ksm_across_nodes */
+	const char *subject; /* a guest's name, "node 1", or "" for the host */
+	const char *text;    /* a sentence */
+	const char *remedy;  /* a sentence, or "" */
+};
+
+/* A number for metrics: placed_NAME. The help is one line. */
+struct report_counter {
+	const char *name;
+	const char *help;
+	uint64_t value;
+	bool is_gauge; /* may go down */
+};
+
+/* All of it belongs to the caller. Arrays per guest are in the order of the sample. */
+struct report_view {
+	const char *version;
+	int pid;
+	uint64_t now_ns;     /* CLOCK_BOOTTIME */
+	uint64_t started_ns; /* the same clock */
+	unsigned interval_s;
+	bool is_paused;
+	bool is_dry_run;
+	const struct place_topology *topology;
+	const struct place_sample *sample;
+	const struct place_model *model; /* NULL: none was made yet */
+	const struct place_activity *activities;
+	const unsigned *traits;
+	const enum place_class *classes;
+	const enum place_fate *fates;
+	const struct place_ledger *ledger; /* NULL: none */
+	const struct report_move *moves;
+	size_t n_moves;
+	const struct report_finding *findings;
+	size_t n_findings;
+	const struct report_counter *counters;
+	size_t n_counters;
+};
+
+/* One `daemon` line, then `node`, `promise`, `guest`, `move` and `finding` lines. */
+void report_status(const struct report_view *view, FILE *out);
+
+/*
+ * The `guest` lines of all guests of that libvirt name, uuid or pid, each followed by its `move`
+ * lines and by `because` lines: topic=WORD text="SENTENCE".
+ * Returns: 0; -ENOENT there is none.
+ */
+int report_explain(const struct report_view *view, const char *who, FILE *out);
+
+/* The `finding` lines alone. */
+void report_findings(const struct report_view *view, FILE *out);
+
+/* Prometheus' text format 0.0.4: counters, nodes, guests. */
+void report_metrics(const struct report_view *view, FILE *out);
+
+const char *report_move_state_word(enum report_move_state state);
+
+/* What the files of this folder share. */
+void report_guest_line(const struct report_view *view, size_t i, FILE *out);
+void report_move_line(const struct report_view *view, const struct report_move *move, FILE *out);
+void report_text(FILE *out, const char *key, const char *text);
+void report_number(FILE *out, const char *key, uint64_t number);
+void report_set(FILE *out, const char *key, const struct place_set *set);
