@@ -8,6 +8,7 @@
 #include "daemon.h"
 #include "oneshot.h"
 #include "options.h"
+#include "settings.h"
 
 /*
  * Descriptors 0 to 2 that the caller closed would be given to the next files opened. They are
@@ -38,7 +39,9 @@ int main(int argc, char **argv)
 	case COMMAND_EXIT:
 		return options.exit_status;
 	case COMMAND_CHECK_CONFIG:
+		return settings_check_config(&options);
 	case COMMAND_PRINT_CONFIG:
+		return settings_print_config(&options);
 	case COMMAND_DAEMON:
 		return daemon_run(&options, argv);
 	}

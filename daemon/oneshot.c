@@ -21,6 +21,7 @@
 #include "observe/cores.h"
 #include "observe/ledger.h"
 #include "observe/load.h"
+#include "settings.h"
 #include "state_dir.h"
 #include "tell/numad_log.h"
 
@@ -38,6 +39,8 @@ struct work {
 	struct place_policy policy;
 	struct place_request request;
 	int trouble; /* why the guests were not looked at, or 0 */
+	int log_level;
+	struct place_text complaints; /* about the settings, a line each */
 };
 
 static void put_note(FILE *out, const char *note)
@@ -232,7 +235,7 @@ static void tell_numad_log(const struct work *work, const char *nodes)
 	const struct options *options = work->options;
 	struct numad_log log;
 
-	numad_log_open(options->log_level, &log);
+	numad_log_open(work->log_level, &log);
 	if (options->have_reserved_cpus) {
 		_cleanup_free_ char *cpus = malloc(PLACE_SET_TEXT_MAX);
 
@@ -259,15 +262,16 @@ static void tell_syslog(const struct work *work, const char *nodes, const char *
 }
 
 /* Warnings go to the log, and to stderr, where whoever asked by hand sees them. */
-static void tell_notes(const struct work *work, const char *text)
+static void tell_lines(const struct work *work, const char *text, const char *prefix)
 {
-	const char *program = work->options->program;
+	const size_t skip = strlen(prefix);
 
 	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-		if (strncmp(line, "note ", 5) != 0)
+		if (strncmp(line, prefix, skip) != 0)
 			continue;
-		line += 5;
-		fprintf(stderr, "%s: %.*s\n", program, (int)strcspn(line, "\n"), line);
+		line += skip;
+		fprintf(stderr, "%s: %.*s\n", work->options->program, (int)strcspn(line, "\n"),
+			line);
 		if (!work->options->root)
 			syslog(LOG_WARNING, "%.*s", (int)strcspn(line, "\n"), line);
 	}
@@ -296,26 +300,48 @@ static int print_and_tell(const struct work *work, const char *text)
 		if (work->options->is_called_numad)
 			tell_numad_log(work, nodes);
 	}
-	tell_notes(work, text);
+	tell_lines(work, text, "note ");
+	if (work->complaints.data)
+		tell_lines(work, work->complaints.data, "");
 	return EXIT_SUCCESS;
+}
+
+/*
+ * Whatever is wrong with the settings, the guest gets its answer, by the defaults. Those of this
+ * host mean nothing for a recorded one.
+ */
+static void load_settings(struct work *work)
+{
+	const struct options *options = work->options;
+	struct settings settings;
+	FILE *errors = NULL;
+
+	settings_default(&settings);
+	if (!options->root || options->config)
+		errors = open_memstream(&work->complaints.data, &work->complaints.size);
+	if (errors && settings_load(options->config, &settings, errors) < 0)
+		fputs("the settings cannot be used: answered by the defaults\n", errors);
+	if (errors)
+		(void)place_text_close(&work->complaints, errors);
+	settings_override(&settings, options);
+	settings_policy(&settings, &work->policy);
+	work->log_level = (int)settings.log_level;
+	settings_done(&settings);
 }
 
 int oneshot_run(const struct options *options)
 {
 	_cleanup_text_ struct place_text text = { 0 };
-	struct work work = { .options = options };
+	struct work work = { .options = options, .request = options->request };
 	int r;
 
-	place_policy_default(&work.policy);
-	work.policy.count_reclaimable = options->count_reclaimable;
-	work.policy.smt_percent = options->smt_percent;
-	work.policy.reserved_cpus = options->reserved_cpus;
-	work.request = options->request;
+	load_settings(&work);
 	r = answer(&work, &text);
-	if (r < 0) {
+	if (r < 0)
 		fprintf(stderr, "%s: %s: %s\n", options->program,
 			options->root ? options->root : "/", strerror(-r));
-		return EXIT_FAILURE;
-	}
-	return print_and_tell(&work, text.data);
+	else
+		r = print_and_tell(&work, text.data);
+	place_text_done(&work.complaints);
+	return r < 0 ? EXIT_FAILURE : r;
 }
