@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The real seam. One of these serves one target: attach() opens what is read before every batch, so
+ * that a batch costs one or two pread() beside the move itself. The calls may come from several
+ * threads; nothing here changes after attach().
+ */
+#include "act.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <numaif.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/cleanup.h"
+#include "host/text.h"
+
+#define KIB UINT64_C(1024)
+
+struct act_linux {
+	struct act act;
+	int pid;
+	int pid_fd;	/* -1 before attach() */
+	int pagemap_fd; /* -1 where PAGEMAP_SCAN is missing */
+	bool knows_huge;
+	uint64_t ns_per_tick;
+};
+
+/* uapi/linux/fs.h since 6.7; the headers we are built with may be older. */
+struct scan_region {
+	uint64_t start, end, categories;
+};
+
+struct scan_arg {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+
+#define SCAN_IOCTL _IOWR('f', 16, struct scan_arg)
+#define SCAN_IS_HUGE (UINT64_C(1) << 6)
+
+static struct act_linux *own(struct act *act)
+{
+	return (struct act_linux *)act;
+}
+
+/* ---- small files --------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4))) static int read_file(char *text, size_t size,
+							   const char *format, ...)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+	size_t used = 0;
+	va_list args;
+	ssize_t n;
+
+	va_start(args, format);
+	vsnprintf(path, sizeof(path), format, args);
+	va_end(args);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (used < size - 1 && (n = read(fd, text + used, size - 1 - used)) != 0) {
+		if (n < 0)
+			return -errno;
+		used += (size_t)n;
+	}
+	text[used] = '\0';
+	return 0;
+}
+
+/* Field 22 of /proc/PID/stat; the second one, the name, may hold blanks and brackets. */
+static int read_start(struct act_linux *act, int pid, uint64_t *ret_start_ns)
+{
+	char text[1024];
+	const char *at;
+	uint64_t ticks;
+	int r = read_file(text, sizeof(text), "/proc/%d/stat", pid);
+
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	at = strrchr(text, ')');
+	for (unsigned field = 2; at && field < 22; field++) {
+		at = strchr(at, ' ');
+		at = at ? at + 1 : NULL;
+	}
+	if (!at)
+		return -EIO;
+	r = place_text_digits(&at, &ticks);
+	if (r == 0)
+		*ret_start_ns = place_multiply_u64(ticks, act->ns_per_tick);
+	return r;
+}
+
+/* ---- the target ---------------------------------------------------------------------------- */
+
+static bool linux_is_alive(struct act *act)
+{
+	struct pollfd poll_fd = { .fd = own(act)->pid_fd, .events = POLLIN };
+
+	return poll_fd.fd >= 0 && poll(&poll_fd, 1, 0) == 0;
+}
+
+static int scan(int fd, uint64_t start, uint64_t end, struct scan_region *regions, size_t n,
+		uint64_t *ret_walk_end)
+{
+	struct scan_arg arg = {
+		.size = sizeof(arg),
+		.start = start,
+		.end = end,
+		.vec = (uintptr_t)regions,
+		.vec_len = n,
+		.category_mask = SCAN_IS_HUGE,
+		.return_mask = SCAN_IS_HUGE,
+	};
+	const int r = ioctl(fd, SCAN_IOCTL, &arg);
+
+	if (r < 0)
+		return errno == ENOTTY ? -EOPNOTSUPP : -errno;
+	*ret_walk_end = arg.walk_end;
+	return r;
+}
+
+/* start_ns 0: whoever has the pid now. */
+static int linux_attach(struct act *act, int pid, uint64_t start_ns)
+{
+	struct act_linux *linux_act = own(act);
+	struct scan_region region;
+	uint64_t seen_ns, end;
+	char path[64];
+	int r;
+
+	linux_act->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (linux_act->pid_fd < 0)
+		return -errno;
+	/* Looked at after the descriptor is ours: the pid cannot change hands in between. */
+	r = read_start(linux_act, pid, &seen_ns);
+	if (r < 0)
+		return r;
+	if (start_ns && seen_ns != start_ns)
+		return -ESRCH;
+	linux_act->pid = pid;
+	if (!linux_act->knows_huge)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	linux_act->pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (linux_act->pagemap_fd >= 0 &&
+	    scan(linux_act->pagemap_fd, 0, act->huge_bytes, &region, 1, &end) < 0) {
+		close(linux_act->pagemap_fd);
+		linux_act->pagemap_fd = -1;
+	}
+	return 0;
+}
+
+static long linux_move_pages(struct act *act, size_t n, void **pages, const int *nodes, int *status,
+			     int flags)
+{
+	const long rc = move_pages(own(act)->pid, n, pages, nodes, status, flags);
+
+	return rc < 0 ? -errno : rc;
+}
+
+static int linux_find_huge(struct act *act, uint64_t start, uint64_t end, uint64_t *ret_slots)
+{
+	const int fd = own(act)->pagemap_fd;
+	struct scan_region regions[16];
+	uint64_t slots = 0;
+
+	if (fd < 0)
+		return -EOPNOTSUPP;
+	for (uint64_t at = start; at < end;) {
+		uint64_t walk_end;
+		const int n = scan(fd, at, end, regions, ELEMENTSOF(regions), &walk_end);
+
+		if (n < 0)
+			return n;
+		for (int i = 0; i < n; i++)
+			for (uint64_t slot = (regions[i].start - start) / act->huge_bytes;
+			     slot < (regions[i].end - start) / act->huge_bytes; slot++)
+				slots |= UINT64_C(1) << slot;
+		if (walk_end <= at)
+			return -EIO;
+		at = walk_end;
+	}
+	*ret_slots = slots;
+	return 0;
+}
+
+/* ---- room ---------------------------------------------------------------------------------- */
+
+/*
+ * /proc/buddyinfo (mm/vmstat.c frag_show(), 6.18): "Node 0, zone   Normal  1 2 3 ...", one number
+ * of free blocks per order. Zones below 4 GiB serve a guest's memory too.
+ */
+static uint64_t count_blocks(const char *text, unsigned node, unsigned least_order)
+{
+	uint64_t blocks = 0;
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), "Node %u,", node);
+	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, prefix, strlen(prefix)) != 0)
+			continue;
+		const char *at = strstr(line, "zone");
+		uint64_t number;
+
+		at = at ? at + strlen("zone") : line;
+		at += strspn(at, " ");
+		at += strcspn(at, " \n");
+		for (unsigned order = 0; *at == ' '; order++) {
+			at += strspn(at, " ");
+			if (place_text_digits(&at, &number) < 0)
+				break;
+			if (order >= least_order)
+				blocks += number << (order - least_order);
+		}
+	}
+	return blocks;
+}
+
+static unsigned order_of(const struct act *act)
+{
+	unsigned order = 0;
+
+	while (act->base_bytes << order < act->huge_bytes)
+		order++;
+	return order;
+}
+
+static int linux_get_room(struct act *act, unsigned node, enum act_kind kind, uint64_t page_bytes,
+			  struct act_room *ret_room)
+{
+	struct act_room room = { 0 };
+	char text[16384];
+	int r;
+
+	r = read_file(text, sizeof(text), "/sys/devices/system/node/node%u/meminfo", node);
+	if (r < 0)
+		return r;
+	if (!place_text_find_kib(text, "MemFree:", &room.free_bytes))
+		return -EIO;
+	(void)place_text_find_kib(text, "AnonHugePages:", &room.anon_huge_bytes);
+	if (kind == ACT_HUGE && read_file(text, sizeof(text), "/proc/buddyinfo") == 0)
+		room.huge_blocks = count_blocks(text, node, order_of(act));
+	if (kind == ACT_POOL &&
+	    read_file(text, sizeof(text),
+		      "/sys/devices/system/node/node%u/hugepages/hugepages-%lukB/free_hugepages",
+		      node, (unsigned long)(page_bytes / KIB)) == 0)
+		(void)place_text_u64(text, &room.pool_pages);
+	*ret_room = room;
+	return 0;
+}
+
+/* /proc/pressure/memory: "some avg10=0.00 avg60=0.00 avg300=0.00 total=4711", microseconds. */
+static int linux_get_pressure(struct act *act, uint64_t *ret_stalled_us)
+{
+	char text[256];
+	const char *at;
+	int r = read_file(text, sizeof(text), "/proc/pressure/memory");
+
+	(void)act;
+	if (r < 0)
+		return -EOPNOTSUPP;
+	at = strstr(text, "total=");
+	if (!at)
+		return -EIO;
+	at += strlen("total=");
+	return place_text_digits(&at, ret_stalled_us);
+}
+
+/* ---- threads ------------------------------------------------------------------------------- */
+
+/* The kernel wants a buffer of its own number of CPUs, which is no larger than ours. */
+static int linux_get_affinity(struct act *act, int tid, struct place_set *ret_cpus)
+{
+	struct place_set cpus = { 0 };
+
+	(void)act;
+	if (syscall(SYS_sched_getaffinity, tid, sizeof(cpus.words), cpus.words) < 0)
+		return -errno;
+	*ret_cpus = cpus;
+	return 0;
+}
+
+static int linux_set_affinity(struct act *act, int tid, const struct place_set *cpus)
+{
+	(void)act;
+	return syscall(SYS_sched_setaffinity, tid, sizeof(cpus->words), cpus->words) < 0 ? -errno :
+											   0;
+}
+
+/* ---- time and life ------------------------------------------------------------------------- */
+
+static uint64_t linux_now_ns(struct act *act)
+{
+	struct timespec now;
+
+	(void)act;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void linux_sleep_ns(struct act *act, uint64_t ns)
+{
+	const struct timespec span = {
+		.tv_sec = (time_t)(ns / 1000000000),
+		.tv_nsec = (long)(ns % 1000000000),
+	};
+
+	(void)act;
+	(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &span, NULL);
+}
+
+static void linux_free(struct act *act)
+{
+	struct act_linux *linux_act = own(act);
+
+	if (linux_act->pid_fd >= 0)
+		close(linux_act->pid_fd);
+	if (linux_act->pagemap_fd >= 0)
+		close(linux_act->pagemap_fd);
+	free(linux_act);
+}
+
+int act_linux_new(struct act **ret_act)
+{
+	static const struct act_ops ops = {
+		.attach = linux_attach,
+		.is_alive = linux_is_alive,
+		.move_pages = linux_move_pages,
+		.find_huge = linux_find_huge,
+		.get_room = linux_get_room,
+		.get_pressure = linux_get_pressure,
+		.get_affinity = linux_get_affinity,
+		.set_affinity = linux_set_affinity,
+		.now_ns = linux_now_ns,
+		.sleep_ns = linux_sleep_ns,
+		.free = linux_free,
+	};
+	struct act_linux *act = calloc(1, sizeof(*act));
+	uint64_t huge_bytes;
+	char text[64];
+
+	if (!act)
+		return -ENOMEM;
+	act->act.ops = &ops;
+	act->act.base_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+	/*
+	 * A slot is 512 pages everywhere. Where a huge page has another size (64 KiB base pages)
+	 * the kernel is not asked for them, and probes find none: each base page is sent by itself.
+	 */
+	act->act.huge_bytes = huge_bytes = act->act.base_bytes * 512;
+	if (read_file(text, sizeof(text), "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size") ==
+	    0)
+		(void)place_text_u64(text, &huge_bytes);
+	act->knows_huge = huge_bytes == act->act.huge_bytes;
+	act->pid_fd = act->pagemap_fd = -1;
+	act->ns_per_tick = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
+	*ret_act = &act->act;
+	return 0;
+}
