@@ -88,6 +88,10 @@ static void take_line(struct place_mounts *mounts, char *line, const char *later
 		if (take_path(mounts->cpuset_v1, path, later))
 			mounts->is_noprefix =
 				!strcmp(type, "cpuset") || has_option(options, "noprefix");
+		if (has_option(options, "memory")) /* one mount for several controllers */
+			(void)take_path(mounts->memory_v1, path, later);
+	} else if (!strcmp(type, "cgroup") && has_option(options, "memory")) {
+		(void)take_path(mounts->memory_v1, path, later);
 	} else if (!strcmp(type, "hugetlbfs")) {
 		take_hugetlbfs(mounts, path, options, later);
 	}

@@ -19,6 +19,7 @@ struct place_mounts {
 	/* Without the leading slash, as the root wants them; "" where there is none. */
 	char cgroup2[PLACE_MOUNT_PATH_MAX];
 	char cpuset_v1[PLACE_MOUNT_PATH_MAX];
+	char memory_v1[PLACE_MOUNT_PATH_MAX];
 	bool is_noprefix; /* an old cpuset mount: "mems" instead of "cpuset.mems" */
 	size_t n_hugetlbfs;
 	struct place_hugetlbfs hugetlbfs[PLACE_HUGETLBFS_MAX];

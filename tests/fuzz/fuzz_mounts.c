@@ -68,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (mounts.n_hugetlbfs > PLACE_HUGETLBFS_MAX ||
 	    !memchr(mounts.cgroup2, '\0', sizeof(mounts.cgroup2)) ||
-	    !memchr(mounts.cpuset_v1, '\0', sizeof(mounts.cpuset_v1)))
+	    !memchr(mounts.cpuset_v1, '\0', sizeof(mounts.cpuset_v1)) ||
+	    !memchr(mounts.memory_v1, '\0', sizeof(mounts.memory_v1)))
 		abort();
 	for (size_t i = 0; i < mounts.n_hugetlbfs; i++)
 		if (!place_mounts_hugetlbfs(&mounts, mounts.hugetlbfs[i].path))

@@ -112,6 +112,25 @@ static void test_cgroups(void **state)
 	}
 }
 
+static void test_memory_controller(void **state)
+{
+	static const struct {
+		const char *table, *memory_v1;
+	} cases[] = {
+		{ "cgroup /c cgroup rw,memory 0 0\n", "c" },
+		{ "cgroup /c cgroup rw,cpuset,memory 0 0\n", "c" },
+		{ "cgroup /a cgroup rw,cpuset 0 0\ncgroup /b cgroup rw,memory 0 0\n", "b" },
+		{ "cgroup /c cgroup rw,cpuset 0 0\n", "" },
+		{ "cgroup2 /c cgroup2 rw,memory_recursiveprot 0 0\n", "" },
+		{ "cgroup /c cgroup rw,name=memory 0 0\n", "" },
+		{ "tmpfs /c tmpfs rw,memory 0 0\n", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+		assert_string_equal(read_table(cases[i].table).memory_v1, cases[i].memory_v1);
+}
+
 static void test_hugetlbfs(void **state)
 {
 	const struct place_mounts mounts =
@@ -190,9 +209,9 @@ static void test_long_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_missing),	   cmocka_unit_test(test_cgroups),
-		cmocka_unit_test(test_hugetlbfs),  cmocka_unit_test(test_mounted_over),
-		cmocka_unit_test(test_long_paths),
+		cmocka_unit_test(test_missing),		  cmocka_unit_test(test_cgroups),
+		cmocka_unit_test(test_memory_controller), cmocka_unit_test(test_hugetlbfs),
+		cmocka_unit_test(test_mounted_over),	  cmocka_unit_test(test_long_paths),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, drop_folder);
