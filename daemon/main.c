@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "daemon.h"
-#include "oneshot.h"
 #include "options.h"
+#include "question.h"
 #include "settings.h"
 
 /*
@@ -28,22 +29,25 @@ static void fill_descriptors(void)
 int main(int argc, char **argv)
 {
 	struct options options;
+	int status;
 
 	fill_descriptors();
 	options_parse(argc, argv, &options);
 	switch (options.command) {
 	case COMMAND_ADVICE:
-		return oneshot_run(&options);
+		return question_run(&options);
 	case COMMAND_NOTHING:
-		return EXIT_SUCCESS;
+		return client_steer(&options, &status) ? status : EXIT_SUCCESS;
 	case COMMAND_EXIT:
 		return options.exit_status;
+	case COMMAND_DAEMON:
+		if (client_steer(&options, &status))
+			return status;
+		return daemon_run(&options, argv);
 	case COMMAND_CHECK_CONFIG:
 		return settings_check_config(&options);
 	case COMMAND_PRINT_CONFIG:
 		return settings_print_config(&options);
-	case COMMAND_DAEMON:
-		return daemon_run(&options, argv);
 	}
 	return EXIT_FAILURE;
 }

@@ -25,10 +25,9 @@
 #include "state_dir.h"
 #include "tell/numad_log.h"
 
-/* Together below the second that the design allows; numad takes two. */
-#define DEADLINE_MS 700
 #define SECOND_DEADLINE_MS 150
 #define LOCK_WAIT_MS 400
+#define LOCK_TO_DEADLINE_MS 150 /* what stays for the rest, and for reading before it */
 #define TELL_LIMIT_MS 100
 
 /* The window of CPU load: kept times are replaced when they are older. */
@@ -38,7 +37,8 @@ struct work {
 	const struct options *options;
 	struct place_policy policy;
 	struct place_request request;
-	int trouble; /* why the guests were not looked at, or 0 */
+	unsigned deadline_ms; /* the first one */
+	int trouble;	      /* why the guests were not looked at, or 0 */
 	int log_level;
 	struct place_text complaints; /* about the settings, a line each */
 };
@@ -158,6 +158,13 @@ static int answer_from(struct place_host *host, const struct work *work, unsigne
 	return r;
 }
 
+static unsigned lock_wait_ms(const struct work *work)
+{
+	const unsigned most_ms = work->deadline_ms - LOCK_TO_DEADLINE_MS;
+
+	return most_ms < LOCK_WAIT_MS ? most_ms : LOCK_WAIT_MS;
+}
+
 /* only_nodes: no guests, no cores, no waiting: nothing that another process can hold up. */
 static int work_on_host(const struct work *work, bool only_nodes, FILE *out)
 {
@@ -171,7 +178,7 @@ static int work_on_host(const struct work *work, bool only_nodes, FILE *out)
 	if (r == 0)
 		r = place_host_take_sample(&host, only_nodes);
 	if (r == 0)
-		r = answer_from(&host, work, only_nodes ? 0 : LOCK_WAIT_MS, out);
+		r = answer_from(&host, work, only_nodes ? 0 : lock_wait_ms(work), out);
 	if (work->trouble)
 		place_host_note(&host, "answered without looking at the guests: %s",
 				strerror(-work->trouble));
@@ -215,7 +222,7 @@ static int answer(struct work *work, struct place_text *text)
 	const bool is_live = !work->options->root;
 	int r;
 
-	r = guard_run(work_fully, work, DEADLINE_MS, text);
+	r = guard_run(work_fully, work, work->deadline_ms, text);
 	if (r == -EAGAIN || r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 		return work_here(work_fully, work, text);
 	if (r >= 0 || (!is_live && r != -EIO && r != -ETIMEDOUT))
@@ -277,6 +284,15 @@ static void tell_lines(const struct work *work, const char *text, const char *pr
 	}
 }
 
+bool oneshot_print(const struct options *options, const char *nodes)
+{
+	if (printf("%s\n", nodes) >= 0 && fflush(stdout) == 0)
+		return true;
+	fprintf(stderr, "%s: the answer cannot be written: %s\n", options->program,
+		strerror(errno));
+	return false;
+}
+
 static int print_and_tell(const struct work *work, const char *text)
 {
 	_cleanup_free_ char *nodes = malloc(PLACE_SET_TEXT_MAX);
@@ -286,11 +302,8 @@ static int print_and_tell(const struct work *work, const char *text)
 		fprintf(stderr, "%s: no answer could be found\n", work->options->program);
 		return EXIT_FAILURE;
 	}
-	if (printf("%s\n", nodes) < 0 || fflush(stdout) != 0) {
-		fprintf(stderr, "%s: the answer cannot be written: %s\n", work->options->program,
-			strerror(errno));
+	if (!oneshot_print(work->options, nodes))
 		return EXIT_FAILURE;
-	}
 	(void)place_text_find_word(text, "verdict ", verdict, sizeof(verdict));
 	(void)place_text_find_word(text, "booked ", booked, sizeof(booked));
 	guard_limit_rest(TELL_LIMIT_MS);
@@ -329,10 +342,14 @@ static void load_settings(struct work *work)
 	settings_done(&settings);
 }
 
-int oneshot_run(const struct options *options)
+int oneshot_run(const struct options *options, unsigned deadline_ms)
 {
 	_cleanup_text_ struct place_text text = { 0 };
-	struct work work = { .options = options, .request = options->request };
+	struct work work = {
+		.options = options,
+		.request = options->request,
+		.deadline_ms = deadline_ms,
+	};
 	int r;
 
 	load_settings(&work);
