@@ -5,7 +5,8 @@
  * where its child then fails.)
  *
  * Until background_ready(), print what goes wrong on stderr and leave with a status, in the
- * foreground and in the background alike: the caller sees both.
+ * foreground and in the background alike: the caller sees both. Make no children until then: they
+ * would hold the caller's descriptors.
  */
 #pragma once
 
@@ -22,6 +23,9 @@ struct background {
  * ours for good), ignores SIGPIPE, umask 022.
  */
 void background_clean(void);
+
+/* The socket that placed.socket made for us, or -1. Before background_begin(). */
+int background_passed_socket(void);
 
 /*
  * Goes into the background, or, with in_foreground, only says so to background_ready().

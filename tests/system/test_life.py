@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Start and stop of the daemon: what its caller sees, what it inherits, signals, systemd's protocol, and what
+# is left behind. Boxes, so that nothing of this machine's is touched.
+
+"""The daemon's life."""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from box import BUILD, comm, descendants, needs_root
+
+pytestmark = needs_root
+DAEMON = BUILD / "tests/system/life_server"
+NAME = "life_server"
+OUR_PID, NUMAD_PID = "run/placed/placed.pid", "run/numad.pid"
+LIMIT_S = 20
+
+
+def until(condition, what):
+    """The value of condition() once it is true; the limit is for hosts that are busy, not for us."""
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    return pytest.fail(f"waited in vain for {what}")
+
+
+def read(path):
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def inmates(box):
+    """Our pid and the box's pid of each process in the box: nsenter's are no descendants of its holder."""
+    inside = os.stat(f"/proc/{box.pid}/ns/pid").st_ino
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if os.stat(folder / "ns/pid").st_ino == inside:
+                status = (folder / "status").read_text()
+                if not re.search(r"^State:\s*Z", status, re.M):
+                    yield int(folder.name), int(re.search(r"^NSpid:.*\t(\d+)$", status, re.M)[1])
+
+
+def outer_pid(box, inner):
+    return next((pid for pid, inside in inmates(box) if inside == inner), None)
+
+
+def daemon_pid(box):
+    """The daemon's pid as we see it, from its pid file."""
+    text = read(box.root / OUR_PID)
+    return outer_pid(box, int(text)) if text else None
+
+
+def running(box):
+    """All processes of the daemon's name in the box, parents that wait and children too."""
+    return [pid for pid, _ in inmates(box) if comm(pid) == NAME]
+
+
+def start(box, *arguments, **more):
+    done = box.run(DAEMON, *arguments, **more)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "" and done.stderr == ""
+    pid = daemon_pid(box)
+    assert pid
+    until(lambda: running(box) == [pid], "its parent's and its child's end")
+    return pid
+
+
+def stop(box, pid, signo=signal.SIGTERM):
+    os.kill(pid, signo)
+    until(lambda: not running(box), "the stop")
+
+
+def assert_nothing_left(box):
+    assert not (box.root / OUR_PID).exists()
+    assert not os.path.lexists(box.root / NUMAD_PID)
+    assert not (box.placed_dir / "socket").exists()
+    queues = box.shell("cat /proc/sysvipc/msg").stdout.splitlines()
+    assert len(queues) == 1, queues
+
+
+def start_foreground(box, *arguments, **more):
+    """With stdin, stdout and stderr as given: box.start() would leave nsenter between us."""
+    process = box.start(DAEMON, "--foreground", *arguments, **more)
+    until(lambda: daemon_pid(box) and len(running(box)) == 1, "the daemon")
+    return process
+
+
+# ---- in the background --------------------------------------------------------------------------
+
+
+def test_start_and_stop(box):
+    pid = start(box)
+    for name in (OUR_PID, NUMAD_PID):
+        assert outer_pid(box, int((box.root / name).read_text())) == pid
+        assert (box.root / name).stat().st_mode & 0o7777 == 0o644
+    stop(box, pid)
+    assert_nothing_left(box)
+
+
+@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGQUIT])
+@pytest.mark.parametrize("mode", [(), ("--foreground",)])
+def test_signals_that_stop(box, signo, mode):
+    if mode:
+        process = start_foreground(box)
+        os.kill(daemon_pid(box), signo)
+        assert process.wait(LIMIT_S) == 0
+    else:
+        stop(box, start(box), signo)
+    assert_nothing_left(box)
+
+
+def test_interrupt_in_the_foreground(box):
+    process = start_foreground(box)
+    os.kill(daemon_pid(box), signal.SIGINT)
+    assert process.wait(LIMIT_S) == 0
+    assert_nothing_left(box)
+
+
+def test_stdio_is_null(box):
+    """The caller's pipes are let go: whoever reads them to their end is not kept waiting."""
+    pid = start(box)
+    for fd in range(3):
+        assert os.readlink(f"/proc/{pid}/fd/{fd}") == "/dev/null"
+    process = box.start("sh", "-c", f"{DAEMON} --foreground & wait", stderr=subprocess.PIPE)
+    assert process.communicate(timeout=LIMIT_S)[0] == ""
+    stop(box, pid)
+
+
+def test_nothing_is_inherited(box):
+    """Descriptors, umask, ignored and blocked signals, the working directory, the session."""
+    plain = start(box)
+    expected = sorted(os.listdir(f"/proc/{plain}/fd"))
+    stop(box, plain)
+    script = ("exec 5</dev/null 6>/run/held 77<>/run/held 200</dev/zero; trap '' HUP CHLD TERM; cd /tmp; "
+              "umask 000; ulimit -Sn 500; exec \"$1\"")
+    done = box.run("bash", "-c", script, "bash", DAEMON)
+    assert done.returncode == 0 and done.stderr == ""
+    pid = daemon_pid(box)
+    assert sorted(os.listdir(f"/proc/{pid}/fd")) == expected
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"
+    status = read(pathlib.Path(f"/proc/{pid}/status"))
+    assert re.search(r"^Umask:\t0022$", status, re.M)
+    assert int(re.search(r"^SigIgn:\t(\w+)$", status, re.M)[1], 16) == 1 << (signal.SIGPIPE - 1)
+    assert os.getsid(pid) == pid
+    assert read(pathlib.Path(f"/proc/{pid}/stat")).rsplit(")", 1)[1].split()[4] == "0", "a controlling terminal"
+    limits = read(pathlib.Path(f"/proc/{pid}/limits"))
+    soft, hard = re.search(r"^Max open files\s+(\S+)\s+(\S+)", limits, re.M).groups()
+    assert soft == hard
+    for fd in expected:
+        flags = read(pathlib.Path(f"/proc/{pid}/fdinfo/{fd}"))
+        assert int(fd) < 3 or int(re.search(r"^flags:\s+(\d+)", flags, re.M)[1], 8) & os.O_CLOEXEC, fd
+    os.kill(pid, signal.SIGHUP)
+    stop(box, pid)
+    assert_nothing_left(box)
+
+
+def test_only_three_capabilities_are_left(box):
+    pid = start(box)
+    status = read(pathlib.Path(f"/proc/{pid}/status"))
+    for line in ("CapEff", "CapPrm", "CapBnd"):
+        assert re.search(rf"^{line}:\t0000000000880004$", status, re.M), status
+    assert re.search(r"^NoNewPrivs:\t1$", status, re.M)
+    assert re.search(r"^Uid:\t0\t0\t0\t0$", status, re.M)
+    stop(box, pid)
+
+
+def test_failure_is_the_callers_to_see(box):
+    done = box.run(DAEMON, "--fail")
+    assert done.returncode == 7
+    assert done.stderr == "life_server: it was to fail\n"
+    assert not running(box)
+    (box.root / "run/placed").mkdir()
+    (box.root / OUR_PID).mkdir()
+    done = box.run(DAEMON)
+    assert done.returncode == 1
+    assert OUR_PID in done.stderr
+    assert not running(box)
+
+
+def test_killed_before_it_was_ready(box):
+    process = box.start(DAEMON, "--hang")
+    pid = until(lambda: daemon_pid(box), "the pid file")
+    os.kill(pid, signal.SIGKILL)
+    assert process.wait(LIMIT_S) == 1
+    assert "signal 9" in process.stderr.read()
+
+
+def test_start_that_was_given_up(box):
+    """Whoever waited for it is gone: it does not stay behind."""
+    process = box.start(DAEMON, "--hang")
+    pid = until(lambda: daemon_pid(box), "the pid file")
+    for parent in running(box):
+        if parent != pid:
+            os.kill(parent, signal.SIGKILL)
+    process.wait(LIMIT_S)
+    until(lambda: running(box) == [pid], "no other")
+    os.kill(pid, signal.SIGTERM)
+
+
+# ---- one at a time ------------------------------------------------------------------------------
+
+
+def test_second_start_says_so(box):
+    pid = start(box)
+    inner = int((box.root / OUR_PID).read_text())
+    for mode in ((), ("--foreground",)):
+        done = box.run(DAEMON, *mode)
+        assert done.returncode == 3
+        assert f"PID {inner})" in done.stderr
+        until(lambda: running(box) == [pid], "no other")
+    assert outer_pid(box, int((box.root / NUMAD_PID).read_text())) == pid
+    stop(box, pid)
+    assert_nothing_left(box)
+
+
+def test_twenty_at_once(box):
+    for _ in range(3):
+        starting = [box.start(DAEMON) for _ in range(20)]
+        statuses = sorted(process.wait(LIMIT_S) for process in starting)
+        assert statuses == [0] + [3] * 19
+        pid = daemon_pid(box)
+        until(lambda: running(box) == [pid], "the ends of the others")  # pylint: disable=cell-var-from-loop
+        assert outer_pid(box, int((box.root / NUMAD_PID).read_text())) == pid
+        stop(box, pid)
+        assert_nothing_left(box)
+
+
+def test_kill_and_restart(box):
+    pid = start(box)
+    for _ in range(5):
+        stop(box, pid, signal.SIGKILL)
+        assert (box.root / OUR_PID).exists()
+        pid = start(box)
+        assert outer_pid(box, int((box.root / NUMAD_PID).read_text())) == pid
+    stop(box, pid)
+    assert_nothing_left(box)
+
+
+def test_child_of_the_killed_one_holds_nothing(box):
+    """A child that hangs in the kernel lives on; here it only sleeps, which is the same to its descriptors."""
+    box.run(DAEMON, "--child")
+    pid = daemon_pid(box)
+    os.kill(pid, signal.SIGKILL)
+    child, = until(lambda: [left for left in running(box) if left != pid], "the death")
+    done = box.run(DAEMON)
+    assert done.returncode == 0, done.stderr
+    until(lambda: set(running(box)) == {child, daemon_pid(box)}, "one daemon and the child")
+    os.kill(child, signal.SIGKILL)
+    stop(box, daemon_pid(box))
+    assert_nothing_left(box)
+
+
+@pytest.mark.parametrize("spoil", ["ln -s /run/victim /run/numad.pid", "mkfifo /run/numad.pid", "mkdir /run/numad.pid",
+                                   "echo 2147483647 >/run/numad.pid", "echo hello >/run/numad.pid",
+                                   "echo 1 >/run/numad.pid", "echo 1 >/run/numad.pid; chown 65534 /run/numad.pid"])
+def test_numads_pid_file_is_replaced(box, spoil):
+    box.shell("echo keep me >/run/victim; " + spoil)
+    pid = start(box)
+    assert outer_pid(box, int((box.root / NUMAD_PID).read_text())) == pid
+    assert (box.root / NUMAD_PID).stat().st_mode & 0o170777 == 0o100644
+    stop(box, pid)
+    assert (box.root / "run/victim").read_text() == "keep me\n"
+    assert_nothing_left(box)
+
+
+def test_foreign_numad_runs(box):
+    """Two that move guests are one too many."""
+    box.shell("mkdir /run/theirs; cp /bin/sleep /run/theirs/numad; /run/theirs/numad 1000 >/dev/null 2>&1 & "
+              "echo $! >/run/numad.pid")
+    inner = int((box.root / NUMAD_PID).read_text())
+    done = box.run(DAEMON)
+    assert done.returncode == 3
+    assert f"PID {inner})" in done.stderr
+    assert int((box.root / NUMAD_PID).read_text()) == inner
+    assert not (box.root / OUR_PID).exists()
+    os.kill(outer_pid(box, inner), signal.SIGKILL)
+    pid = start(box)
+    stop(box, pid)
+
+
+# ---- while it runs ------------------------------------------------------------------------------
+
+
+def test_hangup_keeps_it_running(box):
+    pid = start(box)
+    for n in range(1, 4):
+        os.kill(pid, signal.SIGHUP)
+        until(lambda n=n: read(box.root / "run/told").count("reload") == n, "the reload")
+    until(lambda: running(box) == [pid], "no other")
+    stop(box, pid)
+
+
+def test_children_are_taken_up(box):
+    pid = start(box)
+    until(lambda: "child\n" in read(box.root / "run/told"), "the child's end")
+    assert [*descendants(pid)] == []
+    stop(box, pid)
+
+
+class Notify:
+    """systemd's end of sd_notify(3)."""
+
+    def __init__(self, box):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(box.root / "run/notify"))
+        self.socket.settimeout(LIMIT_S)
+
+    def take(self):
+        return self.socket.recv(4096).decode().splitlines()
+
+    def take_until(self, word):
+        while True:
+            lines = self.take()
+            if word in lines:
+                return lines
+            assert lines == ["WATCHDOG=1"], lines
+
+
+@pytest.fixture
+def notify(box):
+    made = Notify(box)
+    yield made
+    made.socket.close()
+
+
+def under_systemd(*more):
+    """As systemd executes it: WATCHDOG_PID is its own, which only the process itself knows."""
+    return ["sh", "-c", "export NOTIFY_SOCKET=/run/notify WATCHDOG_USEC=200000 WATCHDOG_PID=$$; exec \"$@\"", "sh",
+            DAEMON, "--foreground", *more]
+
+
+def test_what_systemd_is_told(box, notify):
+    process = box.start(*under_systemd())
+    assert "READY=1" in notify.take_until("READY=1")
+    pid = daemon_pid(box)
+    until(lambda: running(box) == [pid], "no other")
+    for _ in range(3):
+        assert notify.take() == ["WATCHDOG=1"]
+    os.kill(pid, signal.SIGHUP)
+    assert any(line.startswith("MONOTONIC_USEC=") for line in notify.take_until("RELOADING=1"))
+    notify.take_until("READY=1")
+    os.kill(pid, signal.SIGTERM)
+    notify.take_until("STOPPING=1")
+    assert process.wait(LIMIT_S) == 0
+    assert_nothing_left(box)
+
+
+def test_stopped_loop_is_seen_by_the_watchdog(box, notify):
+    box.start(*under_systemd())
+    notify.take_until("READY=1")
+    pid = daemon_pid(box)
+    os.kill(pid, signal.SIGSTOP)
+    notify.socket.settimeout(1)
+    with pytest.raises(TimeoutError):
+        while True:
+            notify.take()
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_journal_keeps_stderr(box):
+    """systemd connects stderr to the journal and says which file that is."""
+    script = ("exec 2>/run/journal; export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2); "
+              "exec \"$1\" --foreground")
+    box.start("bash", "-c", script, "bash", DAEMON)
+    pid = until(lambda: daemon_pid(box), "the daemon")
+    until(lambda: os.readlink(f"/proc/{pid}/fd/1") == "/dev/null", "its stdio")
+    assert os.readlink(f"/proc/{pid}/fd/2") == "/run/journal"
+    stop(box, pid)
+
+
+def test_lock_is_the_proof(box):
+    pid = start(box)
+    with open(box.root / OUR_PID, "rb") as file:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        stop(box, pid)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# init/: the unit's rights and that systemd takes it, the init script, the log's and the folder's rules. No systemd
+# runs for this: its tools read the files, and the init script starts a daemon in a box.
+
+"""The service files."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from box import BUILD, NOBODY, SOURCE, needs_root
+
+INIT = SOURCE / "init"
+EXPOSURE_MAX = 2.0
+KEYS = (0xDEADBEEF, 0xADDAADDA)
+
+needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="package systemd is not here")
+
+
+def analyze(*arguments):
+    return subprocess.run(["systemd-analyze", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env={**os.environ, "SYSTEMD_COLORS": "0", "LC_ALL": "C"}, text=True, check=False)
+
+
+@needs_systemd
+def test_exposure():
+    done = analyze("security", "--offline=yes", INIT / "placed.service")
+    assert done.returncode == 0, done.stdout
+    level = float(re.search(r"Overall exposure level for placed\.service: ([0-9.]+)", done.stdout)[1])
+    assert level <= EXPOSURE_MAX, done.stdout
+
+
+@needs_systemd
+def test_systemd_takes_it(tmp_path):
+    """Unknown settings, missing programs and wrong values are all said on the output."""
+    text = (INIT / "placed.service").read_text()
+    text = text.replace("/usr/bin/placed", str(BUILD / "placed"))
+    text = text.replace("/usr/libexec/placed/claim-queues", str(BUILD / "daemon/claim-queues"))
+    (tmp_path / "placed.service").write_text(text)
+    shutil.copy(INIT / "placed.socket", tmp_path)
+    for name in ("placed.service", "placed.socket"):
+        done = analyze("verify", "--man=no", "--recursive-errors=no", tmp_path / name)
+        assert done.returncode == 0 and done.stdout == "", done.stdout
+
+
+def settings(name):
+    """Settings of a unit in their order; one that is given several times is a list."""
+    found = {}
+    for line in (INIT / name).read_text().splitlines():
+        match = re.fullmatch(r"(\w+)=(.*)", line)
+        if match:
+            found.setdefault(match[1], []).append(match[2])
+    return found
+
+
+def test_what_the_unit_must_not_take_away():
+    """Each of these would break something that is seen on a host only, so it stands here."""
+    unit = settings("placed.service")
+    assert unit["PrivateIPC"] == ["no"], "numad's queues"
+    assert unit["PrivateUsers"] == ["no"], "other users' processes"
+    assert unit["ProtectControlGroups"] == ["no"], "cpusets"
+    assert unit["ProtectProc"] == ["default"], "other users' /proc"
+    assert "move_pages sched_setaffinity" in unit["SystemCallFilter"][-1]
+    assert set(unit["CapabilityBoundingSet"][0].split()) == {"CAP_SYS_NICE", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}
+    assert unit["KillMode"] == ["process"], "a child that hangs would hold up a stop"
+    assert unit["RuntimeDirectoryPreserve"] == ["yes"], "the ledger"
+    assert "/run" in unit["ReadWritePaths"], "numad.pid"
+    assert unit["Type"] == ["notify"] and int(unit["WatchdogSec"][0]) > 0
+
+
+def test_in_place_of_numad():
+    unit = settings("placed.service")
+    assert unit["Alias"] == ["numad.service"]
+    assert "Conflicts" not in unit
+    assert unit["Before"] == ["libvirtd.service virtqemud.service"]
+    assert "-/etc/default/numad" in unit["EnvironmentFile"][0]
+    assert unit["ExecStart"][0].endswith(" --foreground $DAEMON_ARGS")
+
+
+def test_every_right_that_is_kept_has_a_reason():
+    """What says no, or lists what is allowed, stands below a comment of its own."""
+    lines = (INIT / "placed.service").read_text().splitlines()
+    kept = re.compile(r"(\w+=no$|CapabilityBoundingSet=.|ReadWritePaths=|RestrictAddressFamilies=|ProtectProc=default|"
+                      r"ProcSubset=all|ProtectHome=read-only|ExecStartPre=.*\+)")
+    for number, line in enumerate(lines):
+        if kept.match(line):
+            above = number - 1
+            while re.match(r"\w+=", lines[above]):
+                above -= 1
+            assert lines[above].startswith("# "), line
+
+
+def test_socket_is_ours():
+    unit = settings("placed.socket")
+    assert unit["ListenSequentialPacket"] == ["/run/placed/socket"]
+
+
+# ---- queues that somebody made before us ----------------------------------------------------------
+
+
+def make_queues(box, *before):
+    """As anybody can: no program needs to be installed for it but Python's ctypes."""
+    script = ("import ctypes, sys\n"
+              "for key in sys.argv[1:]:\n"
+              "    assert ctypes.CDLL(None).msgget(ctypes.c_int(int(key)), 0o1660) >= 0\n")
+    done = box.run(*before, "/usr/bin/python3", "-c", script, *KEYS)
+    assert done.returncode == 0, done.stderr
+
+
+def queues(box):
+    """{key: (id, mode, owner, creator)}"""
+    lines = box.shell("cat /proc/sysvipc/msg").stdout.splitlines()[1:]
+    rows = [line.split() for line in lines]
+    return {int(row[0]) & 0xFFFFFFFF: (int(row[1]), row[2], int(row[7]), int(row[9])) for row in rows}
+
+
+@needs_root
+def test_queues_of_nobody_become_roots(box):
+    make_queues(box, *NOBODY)
+    assert all(queues(box)[key][2:] == (65534, 65534) for key in KEYS)
+    done = box.run(BUILD / "daemon/claim-queues")
+    assert done.returncode == 0 and done.stderr == ""
+    assert all(queues(box)[key][1:] == ("600", 0, 0) for key in KEYS)
+
+
+@needs_root
+def test_queues_of_root_stay(box):
+    make_queues(box)
+    before = queues(box)
+    assert box.run(BUILD / "daemon/claim-queues").returncode == 0
+    assert queues(box) == before
+
+
+@needs_root
+def test_queues_are_made_where_there_are_none(box):
+    assert box.run(BUILD / "daemon/claim-queues").returncode == 0
+    assert set(queues(box)) == set(KEYS)
+
+
+@needs_root
+def test_without_rights_it_says_so(box):
+    make_queues(box, *NOBODY)
+    done = box.run("setpriv", "--bounding-set", "-sys_admin", BUILD / "daemon/claim-queues")
+    assert done.returncode == 1
+    assert "0xdeadbeef" in done.stderr and "not permitted" in done.stderr
+
+
+# ---- the init script ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def script(box):
+    """A command of the init script, for a daemon that only lives."""
+    text = (INIT / "init.d/placed").read_text()
+    path = box.root / "run/init-script"
+    path.write_text(text.replace("/usr/bin/placed", "/run/living/placed").replace("/etc/default/", "/run/default/"))
+    path.chmod(0o755)
+    (box.root / "run/living").mkdir()
+    (box.root / "run/living/placed").symlink_to(BUILD / "tests/system/life_server")
+    return lambda verb: box.run("/run/init-script", verb)
+
+
+@needs_root
+def test_init_script(box, script):
+    pid_path = box.root / "run/placed/placed.pid"
+    assert script("status").returncode == 3
+    assert script("start").returncode == 0
+    pid = pid_path.read_text()
+    assert script("status").returncode == 0
+    again = script("start")
+    assert again.returncode == 0 and "already" in again.stdout
+    assert pid_path.read_text() == pid
+    assert script("force-reload").returncode == 0
+    assert script("restart").returncode == 0
+    assert pid_path.read_text() != pid
+    assert script("stop").returncode == 0
+    assert not pid_path.exists()
+    assert script("stop").returncode == 0
+    assert script("reload").returncode == 7
+    assert script("try-restart").returncode == 0
+    assert not pid_path.exists()
+    assert script("dance").returncode == 2
+
+
+@needs_root
+def test_init_script_after_a_crash(box, script):
+    script("start")
+    box.shell("kill -KILL $(cat /run/placed/placed.pid)")
+    assert script("status").returncode == 1
+    assert script("start").returncode == 0
+    assert script("stop").returncode == 0
+    # Another program has the pid by now.
+    (box.root / "run/placed/placed.pid").write_text("1\n")
+    assert script("status").returncode == 1
+    assert script("stop").returncode == 0
+
+
+@needs_root
+def test_init_script_passes_a_failure_on(box, script):
+    (box.root / "run/default").mkdir()
+    (box.root / "run/default/placed").write_text('DAEMON_ARGS="--fail"\n')
+    done = script("start")
+    assert done.returncode == 1
+    assert "it was to fail" in done.stderr
+
+
+def test_init_script_header():
+    """What insserv and update-rc.d read."""
+    text = (INIT / "init.d/placed").read_text()
+    header = re.search(r"### BEGIN INIT INFO\n(.*?)### END INIT INFO", text, re.S)[1]
+    fields = dict(re.findall(r"^# ([\w-]+): +(.*)$", header, re.M))
+    assert fields["Provides"].split() == ["placed", "numad"]
+    for name in ("Required-Start", "Required-Stop", "Default-Start", "Default-Stop", "Short-Description"):
+        assert fields[name]
+
+
+# ---- the rest ---------------------------------------------------------------------------------------
+
+
+@needs_root
+@pytest.mark.skipif(not shutil.which("systemd-tmpfiles"), reason="package systemd is not here")
+def test_tmpfiles(box):
+    box.shell("systemd-tmpfiles --create \"$1\"", INIT / "tmpfiles.d/placed.conf")
+    assert (box.root / "run/placed").stat().st_mode & 0o7777 == 0o755
+    log = box.root / "var/log/numad.log"
+    assert log.stat().st_mode & 0o7777 == 0o644
+    log.write_text("a line\n")
+    box.shell("systemd-tmpfiles --create \"$1\"", INIT / "tmpfiles.d/placed.conf")
+    assert log.read_text() == "a line\n"
+
+
+@needs_root
+@pytest.mark.skipif(not shutil.which("logrotate"), reason="package logrotate is not here")
+def test_logrotate(box):
+    log = box.root / "var/log/numad.log"
+    log.write_text("x" * (2 << 20))
+    inode = log.stat().st_ino
+    box.shell("cp \"$1\" /run/rules; chmod 644 /run/rules; logrotate -s /run/rotated /run/rules",
+              INIT / "logrotate.d/numad")
+    assert log.stat().st_ino == inode and log.stat().st_size == 0
+    assert (box.root / "var/log/numad.log.1.gz").exists()
