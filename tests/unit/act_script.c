@@ -126,6 +126,8 @@ static long script_move_pages(struct act *act, size_t n, void **pages, const int
 	while (script->stall_after && script->n_calls >= script->stall_after)
 		pause();
 	script->now_ns += script->call_ns;
+	if (script->nap_us)
+		usleep(script->nap_us);
 	memset(script->mark, 0, sizeof(script->mark));
 	for (size_t i = 0; i < n && r >= 0; i++) {
 		struct script_page *page = page_at(script, pages[i]);
@@ -198,6 +200,7 @@ static void script_sleep_ns(struct act *act, uint64_t ns)
 {
 	own(act)->now_ns += ns;
 	own(act)->slept_ns += ns;
+	usleep(1000); /* a paused worker is no busy loop */
 }
 
 /* The test looks at it after the mover let go. */

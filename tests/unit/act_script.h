@@ -33,6 +33,7 @@ struct script {
 	unsigned gone_after;  /* calls, 0: never */
 	unsigned stall_after; /* from this call on it does not come back, 0: never */
 	uint64_t stalled_us;
+	unsigned nap_us; /* real time that a call takes */
 	bool is_gone;
 	struct script_page pages[SCRIPT_PAGES];
 	uint8_t mark[SCRIPT_PAGES]; /* isolated in this call */

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "act/mover.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "act/mover_child.h"
+
+struct mover {
+	pid_t pid;
+	int fd; /* of socket_source */
+	sd_event_source *socket_source, *timer;
+	mover_tell on_progress, on_done;
+	void *data;
+	struct mover_report last;
+};
+
+const char *mover_end_word(enum mover_end end)
+{
+	static const char *const words[MOVER_END_COUNT] = {
+		[MOVER_RUNNING] = "running", [MOVER_DONE] = "done",
+		[MOVER_STOPPED] = "stopped", [MOVER_GONE] = "gone",
+		[MOVER_FULL] = "full",	     [MOVER_PRESSURE] = "pressure",
+		[MOVER_SLOW] = "slow",	     [MOVER_DENIED] = "denied",
+		[MOVER_DIED] = "died",
+	};
+
+	return end < MOVER_END_COUNT ? words[end] : "unknown";
+}
+
+/* ---- the child ----------------------------------------------------------------------------- */
+
+/*
+ * Nothing of the daemon's may outlive it in a child that hangs in the kernel: not its lock on the
+ * pid file, not its sockets.
+ */
+static _Noreturn void run_child(const struct mover_order *order, int fd, pid_t parent)
+{
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "placed-mover");
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (getppid() != parent)
+		_exit(EXIT_FAILURE);
+	if (fd > STDERR_FILENO + 1)
+		(void)close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+	(void)close_range((unsigned)fd + 1, ~0U, 0);
+	mover_child(order, fd);
+	_exit(EXIT_SUCCESS);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+static struct mover *mover_free(struct mover *mover)
+{
+	if (!mover)
+		return NULL;
+	sd_event_source_disable_unref(mover->socket_source);
+	sd_event_source_disable_unref(mover->timer);
+	free(mover);
+	return NULL;
+}
+
+static void finish(struct mover *mover, enum mover_end end)
+{
+	mover->last.end = end;
+	if (end == MOVER_DIED || end == MOVER_STOPPED)
+		kill(mover->pid, SIGKILL);
+	mover->on_done(mover->data, &mover->last);
+	mover_free(mover);
+}
+
+static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct mover *mover = userdata;
+	struct mover_report report;
+	ssize_t n;
+
+	(void)source, (void)revents;
+	n = recv(fd, &report, sizeof(report), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n != (ssize_t)sizeof(report) || report.end >= MOVER_END_COUNT) {
+		finish(mover, MOVER_DIED);
+		return 0;
+	}
+	mover->last = report;
+	if (report.end == MOVER_RUNNING)
+		mover->on_progress(mover->data, &mover->last);
+	else
+		finish(mover, report.end);
+	return 0;
+}
+
+static int on_grace(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source, (void)usec;
+	finish(userdata, MOVER_STOPPED);
+	return 0;
+}
+
+/* Moving pages is nothing that an answer should wait behind. */
+static int watch_child(sd_event *event, struct mover *mover)
+{
+	int r;
+
+	r = sd_event_add_io(event, &mover->socket_source, mover->fd, EPOLLIN, on_socket, mover);
+	if (r < 0) {
+		close(mover->fd);
+		return r;
+	}
+	(void)sd_event_source_set_io_fd_own(mover->socket_source, true);
+	return sd_event_source_set_priority(mover->socket_source, SD_EVENT_PRIORITY_IDLE);
+}
+
+int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_progress,
+		mover_tell on_done, void *data, struct mover **ret_mover)
+{
+	struct mover *mover = calloc(1, sizeof(*mover));
+	const pid_t parent = getpid();
+	int fds[2], r;
+
+	if (!mover)
+		return -ENOMEM;
+	*mover = (struct mover){ .on_progress = on_progress, .on_done = on_done, .data = data };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
+		r = -errno;
+		free(mover);
+		return r;
+	}
+	mover->fd = fds[0];
+	mover->pid = fork();
+	if (mover->pid == 0)
+		run_child(order, fds[1], parent);
+	r = mover->pid < 0 ? -errno : 0;
+	close(fds[1]);
+	if (r == 0)
+		r = watch_child(event, mover);
+	else
+		close(fds[0]);
+	if (r < 0) {
+		if (mover->pid > 0)
+			kill(mover->pid, SIGKILL);
+		mover_free(mover);
+		return r;
+	}
+	*ret_mover = mover;
+	return 0;
+}
+
+static void tell(struct mover *mover, char command)
+{
+	(void)send(mover->fd, &command, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void mover_pause(struct mover *mover)
+{
+	tell(mover, MOVER_PAUSE);
+}
+
+void mover_resume(struct mover *mover)
+{
+	tell(mover, MOVER_RESUME);
+}
+
+void mover_stop(struct mover *mover)
+{
+	if (mover->timer)
+		return;
+	tell(mover, MOVER_STOP);
+	if (sd_event_add_time_relative(sd_event_source_get_event(mover->socket_source),
+				       &mover->timer, CLOCK_MONOTONIC,
+				       MOVER_GRACE_MS * UINT64_C(1000), 1000, on_grace, mover) < 0)
+		kill(mover->pid, SIGKILL);
+}
+
+struct mover *mover_cancel(struct mover *mover)
+{
+	if (mover)
+		kill(mover->pid, SIGKILL);
+	return mover_free(mover);
+}
+
+pid_t mover_pid(const struct mover *mover)
+{
+	return mover->pid;
+}

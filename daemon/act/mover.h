@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A move of one guest's memory to one node, beside the loop: a child with its own workers, which
+ * tells how far it is through a socket and hears "pause", "resume" and "stop". The loop never waits
+ * for it. A child that does not come back out of the kernel is killed and forgotten; the kernel
+ * ends it when the call returns.
+ *
+ * It ends by itself when the guest leaves, the target has no room left, tasks of the host begin to
+ * wait for memory, or its first call takes far too long (a realtime thread holds a CPU).
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "act/pages.h"
+
+enum mover_end {
+	MOVER_RUNNING,
+	MOVER_DONE,	/* all windows were gone through */
+	MOVER_STOPPED,	/* we were told */
+	MOVER_GONE,	/* the guest has ended */
+	MOVER_FULL,	/* the target has no room beyond its reserve */
+	MOVER_PRESSURE, /* tasks wait for memory */
+	MOVER_SLOW,	/* the first call took longer than half a second */
+	MOVER_DENIED,	/* move_pages(2) refused as a whole; error says why */
+	MOVER_DIED,	/* the child ended without a word */
+	MOVER_END_COUNT,
+};
+
+const char *mover_end_word(enum mover_end end);
+
+struct mover_report {
+	enum mover_end end;
+	int error;	       /* -errno behind it, or 0 */
+	uint64_t total_bytes;  /* of address space to go through */
+	uint64_t looked_bytes; /* of it, done */
+	uint64_t taken_ns;     /* since its start */
+	uint64_t call_ns; /* how long the oldest call has been under way: above a second, tell */
+	struct pages_count count; /* exact when it has ended by MOVER_DONE */
+};
+
+struct mover_order {
+	int pid;
+	uint64_t start_ns; /* as in place_guest; 0: whoever has the pid */
+	unsigned to_node;
+	struct place_set keep;		  /* other nodes whose pages may stay where they are */
+	const struct pages_range *ranges; /* NULL: what the child finds in /proc/PID/maps */
+	size_t n_ranges;
+	uint64_t reserve_bytes;	  /* stays free on the target: at least its high watermark */
+	uint64_t bandwidth_mib_s; /* 0: no limit */
+	uint64_t stall_budget_ms; /* for one call; 0: no limit */
+	unsigned workers;	  /* 1 .. MOVER_WORKERS_MAX */
+	bool is_dry;
+	struct stuck *stuck; /* the guest's from earlier moves, or NULL; must outlive the move */
+	struct act *act;     /* a test's; NULL: the kernel */
+};
+
+#define MOVER_WORKERS_MAX 8
+
+struct mover;
+typedef void (*mover_tell)(void *data, const struct mover_report *report);
+
+/*
+ * Starts a move. The order is read before this returns. on_progress comes about ten times a second
+ * at most, on_done exactly once; the mover is gone when on_done returns.
+ *
+ * Returns: 0 or -errno (-EAGAIN, -ENOMEM: no child could be made; nothing is called then).
+ * Ownership: *ret_mover is ours until on_done was called. The child is left to whoever waits for
+ * children (the loop's SIGCHLD).
+ */
+int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_progress,
+		mover_tell on_done, void *data, struct mover **ret_mover);
+
+/* Between two calls of a worker, so within a few ms. */
+void mover_pause(struct mover *mover);
+void mover_resume(struct mover *mover);
+
+/* Asks it to end; on_done comes, at the latest after MOVER_GRACE_MS, when it is killed. */
+void mover_stop(struct mover *mover);
+#define MOVER_GRACE_MS 2000
+
+/* Ends it at once, without on_done. Returns: NULL. */
+struct mover *mover_cancel(struct mover *mover);
+
+/* Its child, for status. */
+pid_t mover_pid(const struct mover *mover);
