@@ -195,8 +195,9 @@ struct place_activity {
  */
 struct place_look {
 	struct place_guest guest;
-	unsigned traits; /* of enum place_trait */
-	bool is_guest;	 /* false: no QEMU after all, or gone; nothing else is meant then */
+	unsigned traits;	    /* of enum place_trait */
+	bool is_guest;		    /* false: no QEMU; or gone, and then guest.known is 0 */
+	struct place_set vcpu_cpus; /* where its vCPU threads may run, together; empty: unknown */
 	/* Its groups, without a leading slash, below the mounts of the memory controller. */
 	char group_v2[PLACE_GROUP_PATH_MAX];
 	char group_memory_v1[PLACE_GROUP_PATH_MAX];

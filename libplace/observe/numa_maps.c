@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Words of a numa_maps line, each whole or not at all. No allocation. */
+#include "observe/numa_maps.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "host/text.h"
+
+static bool take_address(const char **at, uint64_t *ret_address)
+{
+	const size_t n = strspn(*at, "0123456789abcdef");
+	uint64_t address = 0;
+
+	if (!n || n > 16 || (*at)[n] != ' ')
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const char c = (*at)[i];
+
+		address = address << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	*at += n + 1;
+	*ret_address = address;
+	return true;
+}
+
+static bool skip(const char **at, const char *word)
+{
+	const size_t n = strlen(word);
+
+	if (strncmp(*at, word, n) != 0)
+		return false;
+	*at += n;
+	return true;
+}
+
+/* mm/mempolicy.c policy_modes[], 6.18; flags and nodes follow it without a blank. */
+static enum place_bind take_policy(const char **at)
+{
+	static const struct {
+		const char *word;
+		enum place_bind bind;
+	} policies[] = {
+		{ "prefer (many)", PLACE_BIND_PREFERRED },
+		{ "prefer", PLACE_BIND_PREFERRED },
+		{ "bind", PLACE_BIND_STRICT },
+		{ "weighted interleave", PLACE_BIND_INTERLEAVE },
+		{ "interleave", PLACE_BIND_INTERLEAVE },
+	};
+	enum place_bind bind = PLACE_BIND_NONE;
+
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		if (skip(at, policies[i].word)) {
+			bind = policies[i].bind;
+			break;
+		}
+	}
+	*at += strcspn(*at, " \n");
+	return bind;
+}
+
+/* What stands between the policy and the counts, and names no node. */
+static const char *skip_kind(const char *at, bool *ret_is_huge)
+{
+	if (skip(&at, " file="))
+		at += strcspn(at, " \n");
+	else if (!skip(&at, " heap"))
+		(void)skip(&at, " stack");
+	*ret_is_huge = !strncmp(at, " huge", 5) && strchr(" \n", at[5]);
+	return *ret_is_huge ? at + 5 : at;
+}
+
+/* The last word of the line, or of none: it must be found before the counts mean anything. */
+static uint64_t find_page_bytes(const char *at)
+{
+	static const char key[] = " kernelpagesize_kB=";
+	const size_t size = strcspn(at, "\n");
+	uint64_t kib;
+
+	for (const char *word = memchr(at, ' ', size); word;
+	     word = memchr(word + 1, ' ', size - (size_t)(word + 1 - at))) {
+		const char *from = word + sizeof(key) - 1;
+
+		if (!strncmp(word, key, sizeof(key) - 1) && place_text_digits(&from, &kib) == 0)
+			return place_multiply_u64(kib, 1024);
+	}
+	return 0;
+}
+
+int place_numa_maps_next(const char **at, struct place_numa_line *ret_line)
+{
+	const char *from = *at, *end = from + strcspn(from, "\n");
+	struct place_numa_line line = { 0 };
+
+	if (!*from)
+		return -ENODATA;
+	*at = end + (*end == '\n');
+	if (!take_address(&from, &line.start))
+		return -EINVAL;
+	line.bind = take_policy(&from);
+	line.counts = skip_kind(from, &line.is_huge);
+	line.page_bytes = find_page_bytes(line.counts);
+	*ret_line = line;
+	return 0;
+}
+
+bool place_numa_counts_next(struct place_numa_line *line, unsigned *ret_node, uint64_t *ret_pages)
+{
+	while (*line->counts == ' ') {
+		const char *at = line->counts + 1;
+		uint64_t node, pages;
+
+		line->counts = at + strcspn(at, " \n");
+		if (*at++ != 'N' || place_text_digits(&at, &node) < 0 || node > UINT_MAX ||
+		    *at++ != '=' || place_text_digits(&at, &pages) < 0 || at != line->counts)
+			continue;
+		*ret_node = (unsigned)node;
+		*ret_pages = pages;
+		return true;
+	}
+	return false;
+}
+
+static bool is_inside(const struct place_ranges *ranges, uint64_t address)
+{
+	for (size_t i = 0; i < ranges->n; i++)
+		if (address >= ranges->list[i].start && address < ranges->list[i].end)
+			return true;
+	return false;
+}
+
+static uint64_t add_line(struct place_numa_line *line, const struct place_topology *topology,
+			 uint64_t *bytes)
+{
+	uint64_t pages, sum = 0;
+	unsigned node;
+
+	while (place_numa_counts_next(line, &node, &pages)) {
+		const uint64_t more = place_multiply_u64(pages, line->page_bytes);
+
+		for (size_t i = 0; i < topology->n_nodes; i++) {
+			if (topology->nodes[i].id != node)
+				continue;
+			if (__builtin_add_overflow(bytes[i], more, &bytes[i]))
+				bytes[i] = UINT64_MAX;
+			if (__builtin_add_overflow(sum, more, &sum))
+				sum = UINT64_MAX;
+		}
+	}
+	return sum;
+}
+
+uint64_t place_numa_maps_sum(const char *text, const struct place_ranges *ranges,
+			     const struct place_topology *topology, uint64_t *bytes)
+{
+	struct place_numa_line line;
+	uint64_t sum = 0;
+	int r;
+
+	while ((r = place_numa_maps_next(&text, &line)) != -ENODATA) {
+		if (r < 0 || !is_inside(ranges, line.start))
+			continue;
+		if (__builtin_add_overflow(sum, add_line(&line, topology, bytes), &sum))
+			sum = UINT64_MAX;
+	}
+	return sum;
+}

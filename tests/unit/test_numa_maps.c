@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * numa_maps lines: every policy, paths that are made to look like counts, lines far longer than
+ * any buffer, and halves of lines.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "host/cleanup.h"
+#include "observe/numa_maps.h"
+
+#define RANGE_START UINT64_C(0x7f0000000000)
+
+static struct place_node nodes[] = { { .id = 0 }, { .id = 1 }, { .id = 8 } };
+static const struct place_topology topology = { .n_nodes = 3, .nodes = nodes };
+static const struct place_ranges ranges = {
+	.n = 1,
+	.list = { { .start = RANGE_START, .end = RANGE_START + (UINT64_C(1) << 30) } },
+};
+
+static void expect_pages(const char *text, uint64_t n0, uint64_t n1, uint64_t n8)
+{
+	uint64_t bytes[3] = { 0 };
+	const uint64_t sum = place_numa_maps_sum(text, &ranges, &topology, bytes);
+
+	if (bytes[0] != n0 * 4096 || bytes[1] != n1 * 4096 || bytes[2] != n8 * 4096)
+		fail_msg("%.200s: %ju %ju %ju", text, (uintmax_t)(bytes[0] / 4096),
+			 (uintmax_t)(bytes[1] / 4096), (uintmax_t)(bytes[2] / 4096));
+	assert_int_equal(sum, (n0 + n1 + n8) * 4096);
+}
+
+static void test_policies(void **state)
+{
+	static const struct {
+		const char *text;
+		enum place_bind bind;
+	} cases[] = {
+		{ "default", PLACE_BIND_NONE },
+		{ "local", PLACE_BIND_NONE },
+		{ "bind:0-1", PLACE_BIND_STRICT },
+		{ "bind=static:1", PLACE_BIND_STRICT },
+		{ "prefer:3", PLACE_BIND_PREFERRED },
+		{ "prefer (many):0,2", PLACE_BIND_PREFERRED },
+		{ "interleave:0-3", PLACE_BIND_INTERLEAVE },
+		{ "weighted interleave:0-3", PLACE_BIND_INTERLEAVE },
+		{ "from-the-future:0", PLACE_BIND_NONE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		struct place_numa_line line;
+		char text[200];
+		const char *at = text;
+		uint64_t pages;
+		unsigned node;
+
+		snprintf(text, sizeof(text),
+			 "7f0000000000 %s anon=9 dirty=9 N1=9 kernelpagesize_kB=4\n",
+			 cases[i].text);
+		assert_int_equal(place_numa_maps_next(&at, &line), 0);
+		assert_int_equal(line.start, RANGE_START);
+		assert_int_equal(line.bind, cases[i].bind);
+		assert_int_equal(line.page_bytes, 4096);
+		assert_true(place_numa_counts_next(&line, &node, &pages));
+		assert_int_equal(node, 1);
+		assert_int_equal(pages, 9);
+		assert_false(place_numa_counts_next(&line, &node, &pages));
+		assert_int_equal(place_numa_maps_next(&at, &line), -ENODATA);
+	}
+}
+
+static void test_counts(void **state)
+{
+	(void)state;
+	expect_pages("7f0000000000 default anon=3 dirty=3 N0=1 N1=2 kernelpagesize_kB=4\n", 1, 2,
+		     0);
+	expect_pages("7f0000000000 bind:8 anon=3 N8=3 kernelpagesize_kB=4", 0, 0, 3);
+	expect_pages("7f0000000000 default huge anon=2 dirty=2 N1=2 kernelpagesize_kB=2048\n", 0,
+		     1024, 0);
+	/* Outside of the ranges, below and above. */
+	expect_pages("7effffffffff default anon=3 N0=3 kernelpagesize_kB=4\n"
+		     "7f0040000000 default anon=3 N0=3 kernelpagesize_kB=4\n",
+		     0, 0, 0);
+	/* No pages: no counts and no size. */
+	expect_pages("7f0000000000 default\n7f0000001000 default anon=1 N1=1 "
+		     "kernelpagesize_kB=4\n",
+		     0, 1, 0);
+	/* Nodes that the host does not have, and words that are no counts. */
+	expect_pages("7f0000000000 default N5=7 N-1=3 N=4 NN0=5 N0=x N0= N0=6x xN0=2 N00=4 "
+		     "N99999999999999999999=1 N1=99999999999999999999999 N0:3 n0=3 "
+		     "kernelpagesize_kB=4\n",
+		     4, 0, 0);
+}
+
+/* What a user may call his file: the kernel escapes " ", "=", tab and newline as octal. */
+static void test_paths(void **state)
+{
+	(void)state;
+	expect_pages("7f0000000000 default file=/tmp/a\\040N0\\0755 mapped=2 N1=2 "
+		     "kernelpagesize_kB=4\n",
+		     0, 2, 0);
+	expect_pages("7f0000000000 default file=/N0=77 mapped=2 N1=2 kernelpagesize_kB=4\n", 0, 2,
+		     0);
+	expect_pages("7f0000000000 default file=/tmp/kernelpagesize_kB\\0752048 mapped=2 N1=2 "
+		     "kernelpagesize_kB=4\n",
+		     0, 2, 0);
+	expect_pages("7f0000000000 default file=/memfd:huge\\040(deleted) N1=2 "
+		     "kernelpagesize_kB=4\n",
+		     0, 2, 0);
+	expect_pages("7f0000000000 default heap anon=1 N0=1 kernelpagesize_kB=4\n"
+		     "7f0000100000 default stack anon=1 N0=1 kernelpagesize_kB=4\n",
+		     2, 0, 0);
+}
+
+/* A path of 4096 characters with something like a count at every place where a buffer may end. */
+static void test_long_lines(void **state)
+{
+	char *text = malloc(70000), *at;
+
+	(void)state;
+	assert_non_null(text);
+	at = stpcpy(text, "7f0000000000 default file=/");
+	while (at - text < 4000)
+		at = stpcpy(at, "N0=5N1=7\\040N0\\0755/");
+	at = stpcpy(at, " mapped=3");
+	for (unsigned node = 100; node < 6000; node++)
+		at += sprintf(at, " N%u=1", node);
+	stpcpy(at, " N0=1 N1=2 kernelpagesize_kB=4\n7f0000001000 default N8=4 "
+		   "kernelpagesize_kB=4\n");
+	expect_pages(text, 1, 2, 4);
+	free(text);
+}
+
+static void test_cut_off(void **state)
+{
+	static const char whole[] = "7f0000000000 prefer (many):0 file=/a huge anon=3 N0=1 N1=2 "
+				    "kernelpagesize_kB=2048\n";
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(whole); n++) {
+		char *text = strndup(whole, n);
+		uint64_t bytes[3] = { 0 };
+
+		assert_non_null(text);
+		(void)place_numa_maps_sum(text, &ranges, &topology, bytes);
+		assert_true(bytes[0] <= 2048 * 1024);
+		free(text);
+	}
+	expect_pages("\n\n 7f0000000000 default N0=1 kernelpagesize_kB=4\n"
+		     "7F0000000000 default N0=1 kernelpagesize_kB=4\n"
+		     "17f00000000000000 default N0=1 kernelpagesize_kB=4\n"
+		     "garbage\n7f0000000000 default N1=1 kernelpagesize_kB=4\n",
+		     0, 1, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_policies), cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_paths),	 cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_cut_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
