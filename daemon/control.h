@@ -92,6 +92,8 @@ void control_mark(const struct control_lists *lists, const struct settings *sett
 
 /* ---- of control*.c alone ----------------------------------------------------------------- */
 
+/* With the PID alone it may be another process. */
+bool control_list_names(const struct control_list *list, int pid);
 bool control_list_has(const struct control_list *list, int pid, uint64_t start_ns);
 /* When a process began. Returns: 0, -ESRCH, or -errno of reading. */
 int control_read_start(const struct control_lists *lists, int pid, uint64_t *ret_start_ns);

@@ -34,6 +34,11 @@ static size_t find(const struct control_list *list, int pid)
 	return i;
 }
 
+bool control_list_names(const struct control_list *list, int pid)
+{
+	return find(list, pid) < list->n;
+}
+
 bool control_list_has(const struct control_list *list, int pid, uint64_t start_ns)
 {
 	const size_t i = find(list, pid);

@@ -19,6 +19,7 @@
 
 #include "control.h"
 #include "host/cleanup.h"
+#include "observe/watch.h"
 #include "tell/numad_log.h"
 
 static char folder[] = "/tmp/placed-control-XXXXXX";
@@ -341,6 +342,69 @@ static void test_scan_all(void **state)
 	assert_int_equal(look.traits, 0);
 }
 
+/* Of processes that nobody has looked at yet, with and without the file that says more of them. */
+static void test_wants(void **state)
+{
+	struct place_process process = { .pid = 77, .program = "/usr/bin/postgres (deleted)" };
+	char path[200];
+
+	(void)state;
+	make_process(77, 5);
+	snprintf(path, sizeof(path), "%s/proc/77/comm", folder);
+	write_file(path, "postgres\n");
+	snprintf(path, sizeof(path), "%s/proc/77/cgroup", folder);
+	write_file(path, "0::/system.slice/postgresql.service\n");
+	assert_false(control_wants(&lists, &settings, &process));
+	assert_int_equal(apply('p', 77, 0), 0);
+	assert_true(control_wants(&lists, &settings, &process));
+	/* Another one with that PID. */
+	make_process(77, 6);
+	assert_false(control_wants(&lists, &settings, &process));
+	assert_int_equal(apply('r', 77, 0), 0);
+	add_rule("a", "", "/usr/bin/postgres", RULE_MANAGE_YES);
+	assert_true(control_wants(&lists, &settings, &process));
+	strcpy(settings.rules.list[0].command, "postgres");
+	assert_true(control_wants(&lists, &settings, &process));
+	strcpy(settings.rules.list[0].cgroup, "user.slice/*");
+	assert_false(control_wants(&lists, &settings, &process));
+	strcpy(settings.rules.list[0].cgroup, "/system.slice/postgresql*");
+	assert_true(control_wants(&lists, &settings, &process));
+	assert_int_equal(apply('x', 77, 0), 0);
+	assert_false(control_wants(&lists, &settings, &process));
+	assert_int_equal(apply('r', 77, 0), 0);
+	settings.rules.list[0].manage = RULE_MANAGE_NO;
+	assert_false(control_wants(&lists, &settings, &process));
+}
+
+static void test_wants_the_big_and_busy(void **state)
+{
+	struct place_process process = {
+		.pid = 77,
+		.program = "/x",
+		.have_usage = true,
+		.comm = "x",
+		.start_ns = 5,
+		.resident_bytes = UINT64_C(300) << 20,
+		.busy_millicpu = 200,
+	};
+
+	(void)state;
+	assert_false(control_wants(&lists, &settings, &process));
+	settings.scan_all = true;
+	assert_true(control_wants(&lists, &settings, &process));
+	process.busy_millicpu--;
+	assert_false(control_wants(&lists, &settings, &process));
+	process.busy_millicpu++;
+	process.resident_bytes--;
+	assert_false(control_wants(&lists, &settings, &process));
+	process.resident_bytes++;
+	process.have_usage = false;
+	assert_false(control_wants(&lists, &settings, &process));
+	process.have_usage = true;
+	add_rule("a", "", "x", RULE_MANAGE_NO);
+	assert_false(control_wants(&lists, &settings, &process));
+}
+
 static void test_thp(void **state)
 {
 	char expected[200];
@@ -482,6 +546,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full_list, begin, end),
 		cmocka_unit_test_setup_teardown(test_rules, begin, end),
 		cmocka_unit_test_setup_teardown(test_scan_all, begin, end),
+		cmocka_unit_test_setup_teardown(test_wants, begin, end),
+		cmocka_unit_test_setup_teardown(test_wants_the_big_and_busy, begin, end),
 		cmocka_unit_test_setup_teardown(test_thp, begin, end),
 		cmocka_unit_test_setup_teardown(test_thp_after_a_crash, begin, end),
 		cmocka_unit_test_setup_teardown(test_thp_of_somebody_else, begin, end),
