@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Jobs: what a child writes comes back whole; one that hangs, dies or lies is over all the same,
+ * and done() is called exactly once, or never after a cancel. No time is measured: deadlines
+ * are so short that they must pass, or so long that they must not.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "job.h"
+
+#define SHORT_MS 50
+#define LONG_MS 60000
+#define MANY 300000
+
+struct outcome {
+	sd_event *event;
+	int n_done;
+	int r;
+	size_t size;
+	char text[64];
+	bool is_all_x;
+};
+
+static void on_done(void *data, int r, const void *bytes, size_t size)
+{
+	struct outcome *outcome = data;
+
+	outcome->n_done++;
+	outcome->r = r;
+	outcome->size = size;
+	snprintf(outcome->text, sizeof(outcome->text), "%.*s", (int)(size < 63 ? size : 63),
+		 size ? (const char *)bytes : "");
+	outcome->is_all_x = true;
+	for (size_t i = 0; i < size; i++)
+		outcome->is_all_x = outcome->is_all_x && ((const char *)bytes)[i] == 'x';
+	sd_event_exit(outcome->event, 0);
+}
+
+static struct outcome run(job_work work, uint64_t deadline_ms)
+{
+	struct outcome outcome = { 0 };
+	struct job *job;
+
+	assert_true(sd_event_new(&outcome.event) >= 0);
+	assert_int_equal(job_start(outcome.event, work, on_done, &outcome, deadline_ms, &job), 0);
+	assert_true(sd_event_loop(outcome.event) >= 0);
+	assert_int_equal(outcome.n_done, 1);
+	sd_event_unref(outcome.event);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	return outcome;
+}
+
+static int say(void *data, FILE *out)
+{
+	(void)data;
+	return fputs("said", out) < 0 ? -EIO : 0;
+}
+
+static int say_much(void *data, FILE *out)
+{
+	(void)data;
+	for (unsigned i = 0; i < MANY; i++)
+		if (fputc('x', out) == EOF)
+			return -EIO;
+	return 0;
+}
+
+static int refuse(void *data, FILE *out)
+{
+	(void)data;
+	fputs("some", out);
+	return -ENODATA;
+}
+
+static int hang(void *data, FILE *out)
+{
+	(void)data;
+	fputs("before", out);
+	fflush(out);
+	while (pause() < 0)
+		;
+	return 0;
+}
+
+static int die(void *data, FILE *out)
+{
+	(void)data;
+	fputs("before", out);
+	fflush(out);
+	raise(SIGKILL);
+	return 0;
+}
+
+static void test_result_comes_back(void **state)
+{
+	struct outcome outcome;
+
+	(void)state;
+	outcome = run(say, LONG_MS);
+	assert_int_equal(outcome.r, 0);
+	assert_string_equal(outcome.text, "said");
+	outcome = run(say_much, LONG_MS);
+	assert_int_equal(outcome.r, 0);
+	assert_int_equal(outcome.size, MANY);
+	assert_true(outcome.is_all_x);
+}
+
+static void test_failure_is_passed_on(void **state)
+{
+	const struct outcome outcome = run(refuse, LONG_MS);
+
+	(void)state;
+	assert_int_equal(outcome.r, -ENODATA);
+	assert_string_equal(outcome.text, "some");
+}
+
+static void test_deadline_ends_it(void **state)
+{
+	const struct outcome outcome = run(hang, SHORT_MS);
+
+	(void)state;
+	assert_int_equal(outcome.r, -ETIMEDOUT);
+	/* run() has reaped it: it was killed. */
+}
+
+static void test_death_is_seen(void **state)
+{
+	const struct outcome outcome = run(die, LONG_MS);
+
+	(void)state;
+	assert_int_equal(outcome.r, -EIO);
+	assert_string_equal(outcome.text, "before");
+}
+
+static void test_cancel_calls_nobody(void **state)
+{
+	struct outcome outcome = { 0 };
+	struct job *job;
+
+	(void)state;
+	assert_true(sd_event_new(&outcome.event) >= 0);
+	assert_int_equal(job_start(outcome.event, hang, on_done, &outcome, LONG_MS, &job), 0);
+	assert_null(job_cancel(job));
+	assert_true(waitpid(-1, NULL, 0) > 0);
+	assert_int_equal(sd_event_run(outcome.event, 0), 0);
+	assert_int_equal(outcome.n_done, 0);
+	sd_event_unref(outcome.event);
+	assert_null(job_cancel(NULL));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_result_comes_back),
+		cmocka_unit_test(test_failure_is_passed_on),
+		cmocka_unit_test(test_deadline_ends_it),
+		cmocka_unit_test(test_death_is_seen),
+		cmocka_unit_test(test_cancel_calls_nobody),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
