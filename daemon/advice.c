@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The file /run/placed/promises is the truth, for this daemon too: a client that cannot wait for
+ * us (we are stopped, or slow) answers itself, and books there. We keep a copy, and read it again
+ * when the file is another than the one that we left.
+ */
+#include "advice.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+
+#include "decide/answer.h"
+#include "decide/promise.h"
+#include "decide/reason.h"
+#include "host/cleanup.h"
+#include "observe/ledger.h"
+#include "state_dir.h"
+#include "tell/event.h"
+#include "tell/numad_log.h"
+
+/* Others hold it for a millisecond; the loop serves nobody meanwhile. */
+#define LOCK_WAIT_MS 50
+
+#define LEDGER_FILE "/" PLACE_LEDGER_PATH
+
+int advice_resize(struct advice *advice)
+{
+	const size_t n = advice->host->topology.n_nodes;
+	struct place_advise_scratch *scratch = &advice->scratch;
+
+	if (n == advice->n_nodes)
+		return 0;
+	free(advice->nodes);
+	free(scratch->candidates);
+	free(scratch->reasons);
+	advice->nodes = calloc(n, sizeof(*advice->nodes));
+	scratch->candidates = calloc(n, sizeof(*scratch->candidates));
+	scratch->reasons = calloc(n, sizeof(*scratch->reasons));
+	scratch->n_nodes = advice->n_nodes = n;
+	if (advice->nodes && scratch->candidates && scratch->reasons)
+		return 0;
+	scratch->n_nodes = advice->n_nodes = 0;
+	return -ENOMEM;
+}
+
+int advice_init(struct place_host *host, struct place_sample *sample,
+		const struct place_policy *policy, bool books, struct advice *ret_advice)
+{
+	*ret_advice = (struct advice){
+		.host = host,
+		.sample = sample,
+		.policy = policy,
+		.books = books,
+	};
+	ret_advice->last = &ret_advice->first;
+	return advice_resize(ret_advice);
+}
+
+void advice_done(struct advice *advice)
+{
+	free(advice->nodes);
+	free(advice->scratch.candidates);
+	free(advice->scratch.reasons);
+	place_ledger_done(&advice->ledger);
+	*advice = (struct advice){ .last = &advice->first };
+}
+
+void advice_park(struct advice *advice, struct serve_ask *ask)
+{
+	ask->next = NULL;
+	*advice->last = ask;
+	advice->last = &ask->next;
+}
+
+void advice_forget(struct advice *advice, const struct serve_ask *ask)
+{
+	for (struct serve_ask **at = &advice->first; *at; at = &(*at)->next)
+		if (*at == ask) {
+			*at = ask->next;
+			if (!*at)
+				advice->last = at;
+			return;
+		}
+}
+
+/* ---- the ledger ---------------------------------------------------------------------------- */
+
+static struct ledger_stamp look_at_file(void)
+{
+	struct stat status;
+
+	if (stat(LEDGER_FILE, &status) < 0)
+		return (struct ledger_stamp){ 0 };
+	return (struct ledger_stamp){
+		.inode = (uint64_t)status.st_ino,
+		.changed_ns = (uint64_t)status.st_ctim.tv_sec * 1000000000 +
+			      (uint64_t)status.st_ctim.tv_nsec,
+		.size_bytes = (uint64_t)status.st_size,
+	};
+}
+
+static bool is_same(const struct ledger_stamp *a, const struct ledger_stamp *b)
+{
+	return a->inode == b->inode && a->changed_ns == b->changed_ns &&
+	       a->size_bytes == b->size_bytes;
+}
+
+static void tell_notes(struct place_host *host)
+{
+	for (size_t i = 0; i < host->n_notes; i++)
+		event(LOG_WARNING, EVENT_TROUBLE, KV("note", host->notes[i]));
+	host->n_notes = 0;
+}
+
+/* On failure the copy stays as it was. */
+static void read_if_changed(struct advice *advice)
+{
+	const bool is_live = advice->host->root.is_live;
+	const struct ledger_stamp now = is_live ? look_at_file() : advice->stamp;
+
+	if (advice->is_read && is_same(&now, &advice->stamp))
+		return;
+	if (place_ledger_load(advice->host, &advice->ledger) < 0)
+		return;
+	tell_notes(advice->host);
+	advice->stamp = now;
+	advice->is_read = true;
+}
+
+static int write_ledger(struct advice *advice, const struct state_dir *state)
+{
+	_cleanup_text_ struct place_text text = { 0 };
+	int r;
+
+	r = place_ledger_format(&advice->ledger, advice->host->topology.boot_id, &text);
+	if (r == 0)
+		r = state_dir_replace(state, strrchr(LEDGER_FILE, '/') + 1, text.data, text.size);
+	if (r == 0)
+		advice->stamp = look_at_file();
+	else
+		advice->is_read = false; /* what is on disk counts */
+	return r;
+}
+
+size_t advice_settle(struct advice *advice, uint64_t now_ns)
+{
+	read_if_changed(advice);
+	advice->ledger.n = place_promises_settle(advice->ledger.promises, advice->ledger.n,
+						 advice->sample, advice->policy, now_ns);
+	return advice->ledger.n;
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+static void tell(const struct serve_ask *ask, const struct serve_answer *answer, const char *nodes)
+{
+	const uint64_t memory_mib = ask->request.memory_bytes >> 20;
+
+	numad_line(LOG_NOTICE, "Getting NUMA pre-placement advice for %u CPUs and %llu MBs",
+		   ask->request.vcpus_centi, (unsigned long long)memory_mib);
+	numad_line(LOG_NOTICE, "Advising pid -1 (unknown) move from nodes (%s) to nodes (%s)",
+		   nodes, nodes);
+	event(answer->note ? LOG_WARNING : LOG_INFO, EVENT_ADVICE,
+	      KV_U64("vcpus_centi", ask->request.vcpus_centi), KV_U64("memory_mib", memory_mib),
+	      KV("nodes", nodes), KV("reason", answer->verdict),
+	      KV("booked", answer->is_booked ? "yes" : "no"),
+	      KV_U64("pid", (uint64_t)ask->peer.pid), KV("note", answer->note));
+}
+
+static void send_answer(struct advice *advice, struct serve_ask *ask,
+			const struct place_advice *made, bool is_booked, const char *note)
+{
+	_cleanup_free_ char *nodes = malloc(PLACE_SET_TEXT_MAX);
+	struct serve_answer answer = {
+		.nodes = &made->nodes,
+		.verdict = place_verdict_word(made->verdict),
+		.note = note,
+		.is_booked = is_booked,
+	};
+	/* answer() may free the question. */
+	const struct serve_ask asked = *ask;
+
+	if (made->verdict == PLACE_VERDICT_NO_ROOM || made->verdict == PLACE_VERDICT_BLIND)
+		answer.note = place_verdict_text(made->verdict);
+	advice->n_answered++;
+	advice->n_booked += is_booked;
+	ask->answer(ask, &answer);
+	if (nodes && place_set_format(&made->nodes, nodes, PLACE_SET_TEXT_MAX) >= 0)
+		tell(&asked, &answer, nodes);
+}
+
+/* Returns: 0 there is an answer; *ret_is_booked whether it stands in the ledger on disk. */
+static int make_answer(struct advice *advice, const struct serve_ask *ask, bool may_book,
+		       const struct state_dir *state, struct place_advice *made,
+		       bool *ret_is_booked)
+{
+	struct place_model model;
+	uint64_t now_ns;
+	int r;
+
+	*ret_is_booked = false;
+	place_host_read_confine(advice->host, ask->peer.pid);
+	advice->sample->confine = advice->host->sample.confine;
+	read_if_changed(advice);
+	/* Behind the lock: no booking is later than now. */
+	now_ns = place_host_now_ns(advice->host);
+	r = place_answer(&advice->host->topology, advice->sample, advice->policy, &ask->request,
+			 now_ns, may_book, &advice->ledger, advice->nodes, &advice->scratch, &model,
+			 made);
+	if (r == -ENOSPC)
+		return 0;
+	if (r == 0 && may_book && write_ledger(advice, state) == 0)
+		*ret_is_booked = advice->ledger.n &&
+				 advice->ledger.promises[advice->ledger.n - 1].booked_ns == now_ns;
+	return r;
+}
+
+/* Whatever went wrong, there is an answer: the nodes that exist. */
+static void make_blind_answer(const struct advice *advice, struct place_advice *made)
+{
+	*made = (struct place_advice){
+		.nodes = advice->host->topology.node_ids,
+		.verdict = PLACE_VERDICT_BLIND,
+	};
+}
+
+static void answer_one(struct advice *advice, struct serve_ask *ask, const char *note)
+{
+	struct state_dir state = { .fd = -1, .lock_fd = -1 };
+	/* A ledger of no boot would wipe out that of this one. */
+	bool may_book =
+		advice->books && ask->peer.is_root && advice->host->topology.boot_id[0] != '\0';
+	bool is_booked = false;
+	struct place_advice made;
+
+	if (may_book && state_dir_open(LOCK_WAIT_MS, &state) < 0) {
+		may_book = false;
+		note = note ? note : "the ledger cannot be locked: the answer is not booked";
+	}
+	if (make_answer(advice, ask, may_book, &state, &made, &is_booked) < 0)
+		make_blind_answer(advice, &made);
+	state_dir_close(&state);
+	send_answer(advice, ask, &made, is_booked, note);
+}
+
+void advice_answer_all(struct advice *advice, const char *note)
+{
+	struct serve_ask *ask = advice->first;
+
+	/* Taken off first: answer() may let the same client ask again. */
+	advice->first = NULL;
+	advice->last = &advice->first;
+	while (ask) {
+		struct serve_ask *next = ask->next;
+
+		answer_one(advice, ask, note);
+		ask = next;
+	}
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Each word a function; the lines are made by tell/report.c from a view of what is there. */
+#include "commands.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "decide/model.h"
+#include "host/cleanup.h"
+#include "tell/event.h"
+#include "tell/report.h"
+
+#define COUNTERS_MAX 40
+
+struct picture {
+	struct report_view view;
+	struct place_model model;
+	struct report_counter counters[COUNTERS_MAX];
+};
+
+static void count(struct picture *picture, const char *name, const char *help, uint64_t value)
+{
+	struct report_view *view = &picture->view;
+
+	if (view->n_counters == COUNTERS_MAX)
+		return;
+	picture->counters[view->n_counters++] =
+		(struct report_counter){ .name = name, .help = help, .value = value };
+}
+
+static void gauge(struct picture *picture, const char *name, const char *help, uint64_t value)
+{
+	count(picture, name, help, value);
+	picture->counters[picture->view.n_counters - 1].is_gauge = true;
+}
+
+static void count_served(const struct commands *commands, struct picture *picture)
+{
+	if (commands->socket) {
+		const struct serve_socket_counters *served = socket_counters(commands->socket);
+
+		count(picture, "socket_clients_total", "Clients that were let in.",
+		      served->n_accepted);
+		count(picture, "socket_refused_total", "Clients over a limit.", served->n_refused);
+		count(picture, "socket_malformed_total", "Requests that were none.",
+		      served->n_malformed);
+		count(picture, "socket_denied_total", "Orders of those who may not.",
+		      served->n_denied);
+	}
+	if (commands->queue) {
+		const struct numad_queue_counters *served = numad_queue_counters(commands->queue);
+
+		gauge(picture, "numad_queues", "Message queues of numad that are served.",
+		      served->n_served);
+		count(picture, "numad_answers_total", "Replies to foreign numad programs.",
+		      served->n_answers);
+		count(picture, "numad_dropped_total", "Messages that were not served.",
+		      served->n_long + served->n_malformed + served->n_unknown);
+	}
+}
+
+static void count_all(const struct commands *commands, struct picture *picture)
+{
+	const struct cycle *cycle = commands->cycle;
+
+	count(picture, "turns_total", "Turns of the daemon.", cycle->n_turns);
+	count(picture, "answers_total", "Questions answered.", cycle->advice.n_answered);
+	count(picture, "answers_booked_total", "Answers booked.", cycle->advice.n_booked);
+	count(picture, "looks_total", "Closer looks at a process.", cycle->looks.n_looks);
+	count(picture, "looks_stuck_total", "Looks that did not come back.", cycle->looks.n_stuck);
+	count(picture, "sample_jobs_total", "Times that pages of guests were sampled.",
+	      cycle->looks.n_sample_jobs);
+	count(picture, "log_lost_total", "Lines that the log did not take.", event_lost_count());
+	count(picture, "log_held_total", "Lines held back as too many of their kind.",
+	      event_held_count());
+	count_served(commands, picture);
+}
+
+static void fill_view(const struct commands *commands, struct picture *picture)
+{
+	struct cycle *cycle = commands->cycle;
+	struct report_view *view = &picture->view;
+
+	*picture = (struct picture){ 0 };
+	*view = (struct report_view){
+		.version = PACKAGE_VERSION,
+		.pid = getpid(),
+		.now_ns = place_host_now_ns(cycle->host),
+		.started_ns = commands->started_ns,
+		.interval_s = cycle->is_quick ? cycle->settings->interval_min_s :
+						cycle->settings->interval_max_s,
+		.is_paused = cycle->is_paused || !cycle->settings->move_enabled,
+		.is_dry_run = cycle->is_dry_run,
+		.topology = &cycle->host->topology,
+		.sample = &cycle->sample,
+		.activities = cycle->watch.activities,
+		.traits = cycle->watch.traits,
+		.classes = cycle->watch.classes,
+		.fates = cycle->plan.fates,
+		.ledger = &cycle->advice.ledger,
+		.counters = picture->counters,
+	};
+	(void)advice_settle(&cycle->advice, view->now_ns);
+	if (place_model_build(view->topology, view->sample, cycle->advice.ledger.promises,
+			      cycle->advice.ledger.n, &cycle->policy, cycle->advice.nodes,
+			      &picture->model) == 0)
+		view->model = &picture->model;
+	count_all(commands, picture);
+}
+
+static int pause_or_resume(struct commands *commands, bool is_paused)
+{
+	commands->cycle->is_paused = is_paused;
+	cycle_settings_changed(commands->cycle);
+	event(LOG_NOTICE, is_paused ? EVENT_PAUSE : EVENT_RESUME);
+	return 0;
+}
+
+static int run_order(struct commands *commands, const char *verb)
+{
+	if (!strcmp(verb, "pause"))
+		return pause_or_resume(commands, true);
+	if (!strcmp(verb, "resume"))
+		return pause_or_resume(commands, false);
+	if (!strcmp(verb, "reload"))
+		return commands->reload(commands->data);
+	return -EOPNOTSUPP;
+}
+
+static bool is_order(const char *verb)
+{
+	return !strcmp(verb, "pause") || !strcmp(verb, "resume") || !strcmp(verb, "reload");
+}
+
+int commands_run(struct commands *commands, const struct serve_peer *peer, const char *verb,
+		 const char *argument, FILE *out)
+{
+	_cleanup_free_ struct picture *picture = NULL;
+
+	if (is_order(verb))
+		return peer->is_root ? run_order(commands, verb) : -EPERM;
+	picture = malloc(sizeof(*picture));
+	if (!picture)
+		return -ENOMEM;
+	cycle_show(commands->cycle);
+	fill_view(commands, picture);
+	if (!strcmp(verb, "status"))
+		report_status(&picture->view, out);
+	else if (!strcmp(verb, "explain"))
+		return report_explain(&picture->view, argument, out);
+	else if (!strcmp(verb, "doctor"))
+		report_findings(&picture->view, out);
+	else if (!strcmp(verb, "metrics"))
+		report_metrics(&picture->view, out);
+	else
+		return -EOPNOTSUPP;
+	return 0;
+}

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The turn, in the order in which things flow. No step waits: what could is a job (looks.c), and
+ * what it brings is there in a later turn. A steady turn allocates nothing.
+ */
+#include "cycle.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "cycle_tell.h"
+#include "decide/class.h"
+#include "decide/remote.h"
+#include "host/cleanup.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+
+/* A picture as young as this answers questions: of 400 at once the first pays for all. */
+#define FRESH_NS (100 * NS_PER_MS)
+/* So long a question waits for the look at a new guest; its client waits 250 ms. */
+#define PATIENCE_US 150000
+/* Each guest is looked at again so often: affinity, devices and migration change. */
+#define LOOK_AGAIN_NS (120 * NS_PER_S)
+#define LOOKS_AGAIN_PER_TURN 16
+/* Samples are as old as this at most, where they are what speaks for a guest; of a suspect, this.
+ */
+#define SAMPLE_AGAIN_NS (60 * NS_PER_S)
+#define SAMPLE_SUSPECT_NS (10 * NS_PER_S)
+
+/* ---- buffers ------------------------------------------------------------------------------ */
+
+static void scratch_done(struct cycle *cycle)
+{
+	free(cycle->scratch.nodes);
+	free(cycle->scratch.taken_bytes);
+	free(cycle->scratch.advise.candidates);
+	free(cycle->scratch.advise.reasons);
+	cycle->n_nodes = 0;
+}
+
+static int scratch_resize(struct cycle *cycle)
+{
+	const size_t n = cycle->host->topology.n_nodes;
+	struct place_plan_scratch *scratch = &cycle->scratch;
+
+	if (n == cycle->n_nodes)
+		return 0;
+	scratch_done(cycle);
+	scratch->nodes = calloc(n, sizeof(*scratch->nodes));
+	scratch->taken_bytes = calloc(n, sizeof(*scratch->taken_bytes));
+	scratch->advise.candidates = calloc(n, sizeof(*scratch->advise.candidates));
+	scratch->advise.reasons = calloc(n, sizeof(*scratch->advise.reasons));
+	scratch->advise.n_nodes = n;
+	if (!scratch->nodes || !scratch->taken_bytes || !scratch->advise.candidates ||
+	    !scratch->advise.reasons)
+		return -ENOMEM;
+	cycle->n_nodes = n;
+	return 0;
+}
+
+static int grow(void *array, size_t room, size_t size)
+{
+	void **at = array;
+	void *more = reallocarray(*at, room, size);
+
+	if (!more)
+		return -ENOMEM;
+	*at = more;
+	return 0;
+}
+
+/* Arrays with an entry per guest. */
+static int reserve_guests(struct cycle *cycle)
+{
+	const size_t room = cycle->watch.n + cycle->watch.n / 2 + 16;
+
+	if (cycle->watch.n <= cycle->room)
+		return 0;
+	if (grow(&cycle->memories, room, sizeof(*cycle->memories)) < 0 ||
+	    grow(&cycle->memories_before, room, sizeof(*cycle->memories_before)) < 0 ||
+	    grow(&cycle->held_until_ns, room, sizeof(*cycle->held_until_ns)) < 0 ||
+	    grow(&cycle->is_moving, room, sizeof(*cycle->is_moving)) < 0 ||
+	    grow(&cycle->plan.fates, room, sizeof(*cycle->plan.fates)) < 0 ||
+	    grow(&cycle->scratch.traffic, room, sizeof(*cycle->scratch.traffic)) < 0)
+		return -ENOMEM;
+	cycle->room = room;
+	return 0;
+}
+
+/* Brings what is remembered into the order of the watch: both ascend by pid. */
+static int align_memories(struct cycle *cycle)
+{
+	struct cycle_memory *before;
+	size_t n_before = cycle->n_memories, j = 0;
+	int r;
+
+	r = reserve_guests(cycle);
+	if (r < 0)
+		return r;
+	before = cycle->memories;
+	cycle->memories = cycle->memories_before;
+	cycle->memories_before = before;
+	for (size_t i = 0; i < cycle->watch.n; i++) {
+		const struct place_guest *guest = &cycle->watch.guests[i];
+
+		while (j < n_before && before[j].pid < guest->pid)
+			j++;
+		if (j < n_before && before[j].pid == guest->pid &&
+		    before[j].start_ns == guest->start_ns)
+			cycle->memories[i] = before[j];
+		else
+			cycle->memories[i] = (struct cycle_memory){ .pid = guest->pid,
+								    .start_ns = guest->start_ns,
+								    .class_told = PLACE_CLASS_COUNT,
+								    .fate_told = PLACE_FATE_COUNT };
+	}
+	cycle->n_memories = cycle->watch.n;
+	return 0;
+}
+
+/* ---- observing ---------------------------------------------------------------------------- */
+
+static int want_look(int pid, void *data)
+{
+	struct cycle *cycle = data;
+
+	return looks_want(&cycle->looks, pid);
+}
+
+static uint64_t now_ns(struct cycle *cycle)
+{
+	return place_host_now_ns(cycle->host);
+}
+
+/* Puts the picture together. What it points to belongs to the host and the watch. */
+static void compose(struct cycle *cycle)
+{
+	struct place_sample *sample = &cycle->sample;
+
+	sample->taken_ns = cycle->refreshed_ns;
+	sample->n_nodes = cycle->host->sample.n_nodes;
+	sample->nodes = cycle->host->sample.nodes;
+	sample->guests = cycle->watch.guests;
+	sample->n_guests = cycle->watch.n;
+	sample->guests_complete = cycle->watch.is_complete && cycle->looks.n_asked == 0;
+	sample->confine = cycle->host->sample.confine;
+}
+
+/* The first tier in one burst. Guests before nodes: what is touched in between counts twice,
+ * which errs on the safe side. */
+static void refresh(struct cycle *cycle)
+{
+	const uint64_t now = now_ns(cycle);
+
+	(void)place_watch_scan(&cycle->watch, now, want_look, cycle);
+	(void)place_watch_refresh(&cycle->watch, now);
+	cycle->refreshed_ns = now;
+	if (place_host_refresh_nodes(cycle->host) < 0)
+		cycle_tell_trouble("the memory of no node can be read");
+	compose(cycle);
+}
+
+static void infer(struct cycle *cycle, size_t i)
+{
+	struct place_activity *activity = &cycle->watch.activities[i];
+
+	if (!place_remote_infer(activity, cycle->host->topology.n_nodes, &activity->remote_permille,
+				&activity->sure_permille))
+		return;
+	activity->known |= PLACE_ACTIVITY_REMOTE;
+	activity->evidence = PLACE_EVIDENCE_RESIDENCY;
+}
+
+static bool is_suspect(const struct cycle *cycle, size_t i)
+{
+	const struct place_activity *activity = &cycle->watch.activities[i];
+
+	return (activity->known & PLACE_ACTIVITY_REMOTE) &&
+	       activity->remote_permille >= cycle->settings->suspect_permille &&
+	       activity->busy_millicpu >= cycle->settings->busy_millicpu;
+}
+
+/* The second tier is for those whose group does not say where their memory lies. */
+static bool wants_sample(const struct cycle *cycle, size_t i, uint64_t now)
+{
+	const uint64_t again_ns = is_suspect(cycle, i) ? SAMPLE_SUSPECT_NS : SAMPLE_AGAIN_NS;
+	const struct cycle_memory *memory = &cycle->memories[i];
+
+	if (cycle->watch.classes[i] == PLACE_CLASS_UNREADABLE ||
+	    cycle->watch.classes[i] == PLACE_CLASS_EXCLUDED ||
+	    place_watch_has_own_group(&cycle->watch, i))
+		return false;
+	return !memory->sampled_ns || now >= memory->sampled_ns + again_ns;
+}
+
+/* Who is looked at more closely: what is new was asked for by the scan. */
+static void look_closer(struct cycle *cycle)
+{
+	const uint64_t now = now_ns(cycle);
+	size_t n_again = 0;
+
+	for (size_t i = 0; i < cycle->watch.n; i++) {
+		struct cycle_memory *memory = &cycle->memories[i];
+
+		if (!memory->looked_ns)
+			memory->looked_ns = now;
+		if (now >= memory->looked_ns + LOOK_AGAIN_NS && n_again < LOOKS_AGAIN_PER_TURN &&
+		    looks_want(&cycle->looks, memory->pid) == 0) {
+			memory->looked_ns = now;
+			n_again++;
+		}
+		if (wants_sample(cycle, i, now) && looks_want_sample(&cycle->looks, i) == 0)
+			memory->sampled_ns = now;
+	}
+}
+
+/* ---- deciding ----------------------------------------------------------------------------- */
+
+static void plan(struct cycle *cycle)
+{
+	const struct place_plan_input input = {
+		.topology = &cycle->host->topology,
+		.sample = &cycle->sample,
+		.classes = cycle->watch.classes,
+		.activities = cycle->watch.activities,
+		.held_until_ns = cycle->held_until_ns,
+		.is_moving = cycle->is_moving,
+		.promises = cycle->advice.ledger.promises,
+		.n_promises = advice_settle(&cycle->advice, cycle->refreshed_ns),
+		.policy = &cycle->policy,
+		.move = &cycle->move,
+		.now_ns = cycle->refreshed_ns,
+	};
+
+	for (size_t i = 0; i < cycle->watch.n; i++) {
+		cycle->held_until_ns[i] = cycle->memories[i].held_until_ns;
+		cycle->is_moving[i] = false;
+	}
+	if (place_plan_make(&input, &cycle->scratch, &cycle->plan) < 0)
+		cycle->plan.n_steps = 0;
+}
+
+/* ---- the turn ----------------------------------------------------------------------------- */
+
+static void take_settings(struct cycle *cycle)
+{
+	settings_policy(cycle->settings, &cycle->policy);
+	settings_move_policy(cycle->settings, &cycle->move);
+	if (cycle->is_paused)
+		cycle->move.is_enabled = false;
+	cycle->looks.n_samples = cycle->settings->samples;
+}
+
+/* Nodes or CPUs came or went: everything that is counted by node begins anew. */
+static bool has_host_changed(struct cycle *cycle)
+{
+	struct place_text *text = &cycle->host->text;
+	bool has_changed = false;
+	const struct {
+		const char *path;
+		char *kept;
+	} files[] = {
+		{ "sys/devices/system/node/online", cycle->nodes_online },
+		{ "sys/devices/system/cpu/online", cycle->cpus_online },
+	};
+
+	for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+		if (place_root_read(&cycle->host->root, text, files[i].path) < 0)
+			continue;
+		if (strncmp(files[i].kept, text->data, sizeof(cycle->cpus_online) - 1) == 0)
+			continue;
+		has_changed = has_changed || files[i].kept[0];
+		snprintf(files[i].kept, sizeof(cycle->cpus_online), "%s", text->data);
+	}
+	return has_changed;
+}
+
+static bool is_wanted(const struct place_process *process, void *data)
+{
+	const struct cycle *cycle = data;
+
+	return control_wants(cycle->lists, cycle->settings, process);
+}
+
+static int begin_watch(struct cycle *cycle)
+{
+	const struct place_watch_ops ops = {
+		.is_wanted = is_wanted,
+		.with_usage = cycle->settings->scan_all,
+		.data = cycle,
+	};
+
+	return place_watch_init(&cycle->watch, &cycle->host->root, &cycle->host->topology, &ops);
+}
+
+static int begin_anew(struct cycle *cycle)
+{
+	int r;
+
+	looks_done(&cycle->looks);
+	place_watch_done(&cycle->watch);
+	r = place_host_read_topology(cycle->host, false);
+	if (r == 0)
+		r = begin_watch(cycle);
+	if (r == 0)
+		r = advice_resize(&cycle->advice);
+	if (r == 0)
+		r = scratch_resize(cycle);
+	cycle_tell_rescan(&cycle->host->topology);
+	return r;
+}
+
+static void set_next_turn(struct cycle *cycle)
+{
+	const unsigned s =
+		cycle->is_quick ? cycle->settings->interval_min_s : cycle->settings->interval_max_s;
+
+	(void)sd_event_source_set_time_relative(cycle->timer, (uint64_t)s * 1000000);
+	(void)sd_event_source_set_enabled(cycle->timer, SD_EVENT_ONESHOT);
+}
+
+static void decide_and_tell(struct cycle *cycle)
+{
+	if (align_memories(cycle) < 0) {
+		cycle_tell_trouble("out of memory: this turn decides nothing");
+		cycle->plan.n_steps = 0;
+		return;
+	}
+	for (size_t i = 0; i < cycle->watch.n; i++)
+		infer(cycle, i);
+	look_closer(cycle);
+	plan(cycle);
+	cycle_tell_turn(cycle);
+	cycle->is_quick = cycle->plan.n_steps || cycle->looks.n_asked;
+}
+
+void cycle_turn(struct cycle *cycle)
+{
+	cycle->n_turns++;
+	if (has_host_changed(cycle) && begin_anew(cycle) < 0)
+		cycle_tell_trouble("the nodes changed and could not be read again");
+	refresh(cycle);
+	decide_and_tell(cycle);
+	(void)looks_start(&cycle->looks);
+	set_next_turn(cycle);
+}
+
+void cycle_settings_changed(struct cycle *cycle)
+{
+	take_settings(cycle);
+	cycle->is_quick = true;
+	set_next_turn(cycle);
+}
+
+void cycle_show(struct cycle *cycle)
+{
+	if (now_ns(cycle) - cycle->refreshed_ns < FRESH_NS && cycle->n_memories == cycle->watch.n)
+		return;
+	refresh(cycle);
+	decide_and_tell(cycle);
+	(void)looks_start(&cycle->looks);
+}
+
+/* ---- questions ---------------------------------------------------------------------------- */
+
+static void answer_waiting(struct cycle *cycle, const char *note)
+{
+	(void)sd_event_source_set_enabled(cycle->patience, SD_EVENT_OFF);
+	cycle->has_refresh_pending = false;
+	compose(cycle);
+	advice_answer_all(&cycle->advice, note);
+}
+
+static int on_patience(sd_event_source *source, uint64_t usec, void *data)
+{
+	(void)source, (void)usec;
+	answer_waiting(data,
+		       "a new guest could not be looked at in time: its memory is not counted");
+	return 0;
+}
+
+void cycle_ask(struct cycle *cycle, struct serve_ask *ask)
+{
+	advice_park(&cycle->advice, ask);
+	if (cycle->has_refresh_pending)
+		return;
+	if (now_ns(cycle) - cycle->refreshed_ns >= FRESH_NS)
+		refresh(cycle);
+	if (!looks_start(&cycle->looks)) {
+		answer_waiting(cycle, NULL);
+		return;
+	}
+	cycle->has_refresh_pending = true;
+	(void)sd_event_source_set_time_relative(cycle->patience, PATIENCE_US);
+	(void)sd_event_source_set_enabled(cycle->patience, SD_EVENT_ONESHOT);
+}
+
+/* ---- jobs --------------------------------------------------------------------------------- */
+
+static void on_look(struct place_look *look, void *data)
+{
+	struct cycle *cycle = data;
+
+	control_mark(cycle->lists, cycle->settings, look);
+}
+
+/* New guests are known now: who waited for them gets his answer, and they are decided upon. */
+static void on_looks_done(void *data)
+{
+	struct cycle *cycle = data;
+
+	(void)place_watch_refresh(&cycle->watch, now_ns(cycle));
+	compose(cycle);
+	if (cycle->has_refresh_pending && !cycle->looks.look_job)
+		answer_waiting(cycle, NULL);
+	decide_and_tell(cycle);
+	if (looks_start(&cycle->looks))
+		return;
+	set_next_turn(cycle);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+	(void)source, (void)usec;
+	cycle_turn(data);
+	return 0;
+}
+
+int cycle_init(sd_event *event, struct place_host *host, const struct settings *settings,
+	       struct control_lists *lists, bool is_dry_run, struct cycle *cycle)
+{
+	int r;
+
+	*cycle = (struct cycle){
+		.event = event,
+		.host = host,
+		.settings = settings,
+		.lists = lists,
+		.is_dry_run = is_dry_run,
+		.looks = { .event = event,
+			   .host = host,
+			   .watch = &cycle->watch,
+			   .on_look = on_look,
+			   .on_done = on_looks_done,
+			   .data = cycle },
+	};
+	take_settings(cycle);
+	r = begin_watch(cycle);
+	if (r == 0)
+		r = scratch_resize(cycle);
+	if (r == 0)
+		r = advice_init(host, &cycle->sample, &cycle->policy,
+				host->root.is_live && !is_dry_run, &cycle->advice);
+	if (r == 0)
+		r = sd_event_add_time_relative(event, &cycle->timer, CLOCK_MONOTONIC, 0, 0,
+					       on_timer, cycle);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &cycle->patience, CLOCK_MONOTONIC, 0, 1000,
+					       on_patience, cycle);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(cycle->patience, SD_EVENT_OFF);
+	if (r < 0)
+		cycle_done(cycle);
+	return r < 0 ? r : 0;
+}
+
+void cycle_done(struct cycle *cycle)
+{
+	looks_done(&cycle->looks);
+	sd_event_source_disable_unref(cycle->timer);
+	sd_event_source_disable_unref(cycle->patience);
+	advice_done(&cycle->advice);
+	place_watch_done(&cycle->watch);
+	scratch_done(cycle);
+	free(cycle->scratch.traffic);
+	free(cycle->memories);
+	free(cycle->memories_before);
+	free(cycle->held_until_ns);
+	free(cycle->is_moving);
+	free(cycle->plan.fates);
+	*cycle = (struct cycle){ 0 };
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One turn of the daemon: observe, decide, act, tell. Everything that is known of the host at this
+ * moment is here; who asks gets his answer from it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "advice.h"
+#include "control.h"
+#include "decide/plan.h"
+#include "flow.h"
+#include "looks.h"
+#include "observe/sample.h"
+#include "observe/watch.h"
+#include "settings.h"
+
+/* What is remembered of a guest from turn to turn; ascending pid, as the watch has them. */
+struct cycle_memory {
+	int pid;
+	uint64_t start_ns;
+	uint64_t held_until_ns; /* not moved before then */
+	uint64_t looked_ns;	/* the last closer look at it */
+	uint64_t sampled_ns;	/* the last samples of it */
+	bool is_told;		/* its coming was logged */
+	enum place_class class_told;
+	enum place_fate fate_told;
+	unsigned to_node_told;
+};
+
+struct cycle {
+	sd_event *event;
+	struct place_host *host;
+	const struct settings *settings;
+	struct control_lists *lists;
+	struct place_policy policy;
+	struct place_move_policy move;
+	bool is_dry_run, is_paused;
+
+	struct place_watch watch;
+	struct looks looks;
+	struct place_sample sample; /* borrows from the host and the watch */
+	struct advice advice;
+	uint64_t refreshed_ns; /* 0: never */
+	bool has_refresh_pending;
+
+	size_t n_memories, room;
+	struct cycle_memory *memories; /* same order as the watch after cycle_turn() */
+	struct cycle_memory *memories_before;
+	uint64_t *held_until_ns;
+	bool *is_moving;
+	struct place_plan plan;
+	struct place_plan_scratch scratch;
+	size_t n_nodes; /* of the scratch */
+
+	sd_event_source *timer;	   /* the next turn */
+	sd_event_source *patience; /* questions that wait for a look */
+	char nodes_online[256];	   /* to notice nodes and CPUs that come or go */
+	char cpus_online[256];
+	bool is_quick; /* something happened: the next turn comes early */
+	uint64_t n_turns;
+};
+
+/*
+ * Begins: the topology must have been read. `settings` and `lists` stay the caller's; tell of
+ * changes with cycle_settings_changed().
+ * Returns: 0 or -errno. Ownership: cycle_done().
+ */
+int cycle_init(sd_event *event, struct place_host *host, const struct settings *settings,
+	       struct control_lists *lists, bool is_dry_run, struct cycle *cycle);
+void cycle_done(struct cycle *cycle);
+
+/* One whole turn now; the next follows by itself. */
+void cycle_turn(struct cycle *cycle);
+
+void cycle_settings_changed(struct cycle *cycle);
+
+/* Brings the picture up to date for somebody who wants to see it. */
+void cycle_show(struct cycle *cycle);
+
+/* A question: answered at once where the picture is fresh, else as soon as it is. */
+void cycle_ask(struct cycle *cycle, struct serve_ask *ask);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From a turn to the log: guests that came, went or changed, moves that were decided. What was
+ * said of a guest is kept in its memory, so that nothing is said twice; numad's tables are made
+ * for each turn where somebody asked for them.
+ */
+#include "cycle_tell.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+#include "decide/reason.h"
+#include "host/cleanup.h"
+#include "tell/event.h"
+#include "tell/numad_log.h"
+
+void cycle_tell_trouble(const char *note)
+{
+	event(LOG_WARNING, EVENT_TROUBLE, KV("note", note));
+}
+
+void cycle_tell_rescan(const struct place_topology *topology)
+{
+	_cleanup_free_ char *nodes = malloc(PLACE_SET_TEXT_MAX);
+
+	if (nodes && place_set_format(&topology->node_ids, nodes, PLACE_SET_TEXT_MAX) >= 0)
+		event(LOG_NOTICE, EVENT_RESCAN, KV("nodes", nodes));
+}
+
+static const char *name_of(const struct place_guest *guest)
+{
+	return guest->known & PLACE_GUEST_NAME ? guest->name : NULL;
+}
+
+static void tell_gone(struct cycle *cycle)
+{
+	struct place_watch *watch = &cycle->watch;
+
+	for (size_t i = 0; i < watch->n_gone; i++)
+		event(LOG_INFO, EVENT_GUEST_GONE, KV_U64("pid", (uint64_t)watch->gone[i].pid),
+		      KV("guest", watch->gone[i].name[0] ? watch->gone[i].name : NULL));
+	watch->n_gone = 0;
+}
+
+/* Fates change with every breath of a guest; worth a line is what stands in the way of a move. */
+static bool is_news(enum place_fate fate)
+{
+	return fate == PLACE_FATE_NO_ROOM || fate == PLACE_FATE_NOT_WORTH;
+}
+
+static void tell_guest(struct cycle *cycle, size_t i)
+{
+	const struct place_guest *guest = &cycle->watch.guests[i];
+	const enum place_class class = cycle->watch.classes[i];
+	const enum place_fate fate = cycle->plan.fates[i];
+	struct cycle_memory *memory = &cycle->memories[i];
+
+	if (memory->class_told != class) {
+		event(LOG_INFO, memory->is_told ? EVENT_GUEST_CHANGED : EVENT_GUEST_SEEN,
+		      KV_U64("pid", (uint64_t)guest->pid), KV("guest", name_of(guest)),
+		      KV("class", place_class_word(class)),
+		      KV_U64("memory_mib", guest->memory_bytes >> 20));
+		memory->is_told = true;
+		memory->class_told = class;
+	}
+	if (fate == memory->fate_told)
+		return;
+	if (is_news(fate))
+		event(LOG_INFO, EVENT_GUEST_CHANGED, KV_U64("pid", (uint64_t)guest->pid),
+		      KV("guest", name_of(guest)), KV("verdict", place_fate_word(fate)),
+		      KV("reason", place_fate_text(fate)),
+		      KV_U64("remote_permille", cycle->watch.activities[i].remote_permille));
+	memory->fate_told = fate;
+}
+
+/* What would be done, or is being done; numad's line for it is the one about advice. */
+static void tell_step(struct cycle *cycle, const struct place_step *step)
+{
+	const int i = place_watch_find(&cycle->watch, step->pid);
+	struct cycle_memory *memory = i < 0 ? NULL : &cycle->memories[i];
+	struct place_set from = { 0 }, to = { 0 };
+
+	if (!memory || (memory->fate_told == PLACE_FATE_MOVE &&
+			memory->to_node_told == step->to_node && cycle->is_dry_run))
+		return;
+	memory->to_node_told = step->to_node;
+	event(LOG_INFO, EVENT_PLAN, KV_U64("pid", (uint64_t)step->pid),
+	      KV("guest", name_of(&cycle->watch.guests[i])), KV_U64("to", step->to_node),
+	      KV_U64("bytes", step->bytes), KV_U64("remote_permille", step->remote_permille),
+	      KV("evidence", place_evidence_word(cycle->watch.activities[i].evidence)),
+	      KV("dry_run", cycle->is_dry_run ? "yes" : "no"));
+	place_set_add(&to, step->to_node);
+	for (size_t j = 0; j < cycle->host->topology.n_nodes; j++)
+		if (cycle->watch.activities[i].bytes[j])
+			place_set_add(&from, cycle->host->topology.nodes[j].id);
+	numad_tell_advice(step->pid, name_of(&cycle->watch.guests[i]), &from, &to);
+}
+
+void cycle_tell_turn(struct cycle *cycle)
+{
+	tell_gone(cycle);
+	for (size_t i = 0; i < cycle->plan.n_steps; i++)
+		tell_step(cycle, &cycle->plan.steps[i]);
+	for (size_t i = 0; i < cycle->watch.n; i++)
+		tell_guest(cycle, i);
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a turn has to say: only what is new. */
+#pragma once
+
+#include "cycle.h"
+
+void cycle_tell_turn(struct cycle *cycle);
+void cycle_tell_trouble(const char *note);
+void cycle_tell_rescan(const struct place_topology *topology);
