@@ -453,8 +453,8 @@ int cycle_init(sd_event *event, struct place_host *host, const struct settings *
 	if (r == 0)
 		r = scratch_resize(cycle);
 	if (r == 0)
-		r = advice_init(host, &cycle->sample, &cycle->policy,
-				host->root.is_live && !is_dry_run, &cycle->advice);
+		r = advice_init(host, &cycle->sample, &cycle->policy, host->root.is_live,
+				&cycle->advice);
 	if (r == 0)
 		r = sd_event_add_time_relative(event, &cycle->timer, CLOCK_MONOTONIC, 0, 0,
 					       on_timer, cycle);
