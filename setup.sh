@@ -106,7 +106,7 @@ build_in() {
 	shift
 	mkdir -p "$dir"
 	if [ ! -e "$dir/Makefile" ] || [ configure -nt "$dir/Makefile" ]; then
-		(cd "$dir" && "$OLDPWD/configure" -q --prefix=/usr "$@") || return 1
+		(cd "$dir" && "$OLDPWD/configure" -q --prefix=/usr --sysconfdir=/etc "$@") || return 1
 	fi
 	make -s -C "$dir" -j"$jobs"
 }
