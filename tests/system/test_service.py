@@ -4,17 +4,22 @@
 
 """The service files."""
 
+import contextlib
 import os
+import pathlib
 import re
 import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 
-from box import BUILD, NOBODY, SOURCE, needs_root
+from box import BUILD, NOBODY, SOURCE, comm, descendants, needs_root
 
 INIT = SOURCE / "init"
 EXPOSURE_MAX = 2.0
+LIMIT_S = 20
 KEYS = (0xDEADBEEF, 0xADDAADDA)
 
 needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="package systemd is not here")
@@ -80,6 +85,21 @@ def test_in_place_of_numad():
     assert unit["ExecStart"][0].endswith(" --foreground $DAEMON_ARGS")
 
 
+@pytest.mark.skipif(not shutil.which("systemctl"), reason="package systemd is not here")
+def test_enabled_it_is_numad(tmp_path):
+    """A foreign numad.service cannot be started any more: the name is ours."""
+    units = tmp_path / "usr/lib/systemd/system"
+    units.mkdir(parents=True)
+    shutil.copy(INIT / "placed.service", units)
+    (units / "numad.service").write_text("[Service]\nExecStart=/usr/bin/numad\n")
+    done = subprocess.run(["systemctl", f"--root={tmp_path}", "enable", "placed.service"], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    enabled = tmp_path / "etc/systemd/system"
+    assert os.readlink(enabled / "numad.service").endswith("/placed.service")
+    assert os.path.lexists(enabled / "multi-user.target.wants/placed.service")
+
+
 def test_every_right_that_is_kept_has_a_reason():
     """What says no, or lists what is allowed, stands below a comment of its own."""
     lines = (INIT / "placed.service").read_text().splitlines()
@@ -96,6 +116,148 @@ def test_every_right_that_is_kept_has_a_reason():
 def test_socket_is_ours():
     unit = settings("placed.socket")
     assert unit["ListenSequentialPacket"] == ["/run/placed/socket"]
+
+
+# ---- in the sandbox -------------------------------------------------------------------------------
+
+
+class Systemd:
+    """systemd as the first process of its own namespaces, with our units and the test's programs."""
+
+    def __init__(self, folder, unit, programs):
+        units, bins = folder / "units", folder / "bin"
+        units.mkdir()
+        bins.mkdir()
+        (units / "placed.service").write_text(unit)
+        for path in programs:
+            shutil.copy(path, bins / path.name)
+        self.holder = subprocess.Popen([SOURCE / "tests/system/systemd_box", units, bins],
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.pid = None
+        end = time.monotonic() + LIMIT_S
+        while time.monotonic() < end and self.holder.poll() is None:
+            self.pid = next((pid for pid in descendants(self.holder.pid) if comm(pid) == "systemd"), None)
+            if self.pid and self.control("is-active", "box.target").stdout == "active\n":
+                return
+            time.sleep(0.05)
+        self.close()
+        pytest.skip("systemd does not run here: " + self.holder.stdout.read())
+
+    def command(self, *arguments):
+        return ["nsenter", "-t", str(self.pid), "-m", "-i", "-n", "-p", "--", *map(str, arguments)]
+
+    def control(self, *arguments):
+        return subprocess.run(self.command("systemctl", *arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False, timeout=60)
+
+    def show(self, what):
+        return self.control("show", "--value", "-p", what, "placed.service").stdout.strip()
+
+    def path(self, name):
+        return pathlib.Path(f"/proc/{self.pid}/root") / name
+
+    def main_pid(self):
+        """As we see it."""
+        inner = self.show("MainPID")
+        for pid in descendants(self.pid):
+            if f"\t{inner}\n" in pathlib.Path(f"/proc/{pid}/status").read_text().split("NSpid:")[1].split("NSpgid")[0]:
+                return pid
+        return pytest.fail(f"no process {inner} of the service")
+
+    def close(self):
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        self.holder.wait(LIMIT_S)
+
+
+@pytest.fixture
+def systemd(tmp_path):
+    """A function that starts one, for a unit with changes: (old, new) pairs."""
+    made = []
+
+    def start(*changes, programs=(BUILD / "tests/system/life_server",)):
+        text = (INIT / "placed.service").read_text()
+        for old, new in (("/usr/bin/placed ", "/run/bin/life_server "),
+                         ("/usr/libexec/placed/", "/run/bin/"), *changes):
+            assert old in text
+            text = text.replace(old, new)
+        made.append(Systemd(tmp_path, text, [*programs, BUILD / "daemon/claim-queues"]))
+        return made[0]
+
+    yield start
+    for box in made:
+        box.close()
+
+
+@needs_root
+@needs_systemd
+def test_service_runs(systemd):
+    box = systemd()
+    done = box.control("start", "placed.service")
+    assert done.returncode == 0, done.stdout + box.control("status", "placed.service").stdout
+    status = pathlib.Path(f"/proc/{box.main_pid()}/status").read_text()
+    for line in ("CapEff:\t0000000000880004", "CapBnd:\t0000000000880004", "NoNewPrivs:\t1", "Seccomp:\t2"):
+        assert line + "\n" in status
+    assert box.show("StatusText") == "living"
+    assert box.path("run/placed/placed.pid").read_text().strip() == box.show("MainPID")
+    assert box.path("run/numad.pid").read_text().strip() == box.show("MainPID")
+    box.path("run/placed/promises").write_text("kept\n")
+    assert box.control("reload", "placed.service").returncode == 0
+    assert box.control("restart", "placed.service").returncode == 0
+    assert box.control("stop", "placed.service").returncode == 0
+    assert box.show("Result") == "success"
+    assert sorted(os.listdir(box.path("run/placed"))) == ["lock", "promises"]
+    assert not box.path("run/numad.pid").exists()
+
+
+@needs_root
+@needs_systemd
+def test_stop_does_not_wait_for_a_child(systemd):
+    """One that hangs in the kernel: here it has only never heard of us, and nobody kills it."""
+    box = systemd(("--foreground", "--foreground --child"), ("TimeoutStopSec=10", "TimeoutStopSec=50"))
+    assert box.control("start", "placed.service").returncode == 0
+    child, = descendants(box.main_pid())
+    assert box.control("stop", "placed.service").returncode == 0
+    assert (box.show("Result"), box.show("ActiveState")) == ("success", "inactive")
+    os.kill(child, 0)
+    assert box.control("start", "placed.service").returncode == 0
+    os.kill(child, signal.SIGKILL)
+
+
+@needs_root
+@needs_systemd
+def test_watchdog_restarts_what_hangs(systemd):
+    box = systemd(("WatchdogSec=30", "WatchdogSec=1"))
+    assert box.control("start", "placed.service").returncode == 0
+    first = box.main_pid()
+    time.sleep(2.5)
+    assert box.main_pid() == first, "it hangs by itself"
+    os.kill(first, signal.SIGSTOP)
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end and (box.show("NRestarts") == "0" or box.show("ActiveState") != "active"):
+        time.sleep(0.1)
+    assert box.show("NRestarts") == "1" and box.main_pid() != first
+
+
+@needs_root
+@needs_systemd
+def test_what_the_sandbox_allows(systemd):
+    """The daemon's work on a guest of another user, and its files; and what it has no business to do."""
+    box = systemd(("Type=notify", "Type=oneshot"), ("life_server --foreground $DAEMON_ARGS", "rights_probe $DAEMON_ARGS"),
+                  ("Restart=on-failure", "Restart=no"), ("WatchdogSec=30\n", ""),
+                  programs=[BUILD / "tests/system/rights_probe"])
+    guest = subprocess.Popen(box.command(*NOBODY, "sh", "-c", "echo $$; exec sleep 1000"), stdout=subprocess.PIPE, text=True)
+    inner = guest.stdout.readline().strip()
+    box.path("var/log/numad.log").touch()
+    unit = box.path("run/units/placed.service")
+    unit.write_text(unit.read_text().replace("Environment=DAEMON_ARGS=", f"Environment=DAEMON_ARGS={inner}"))
+    box.control("daemon-reload")
+    done = box.control("start", "placed.service")
+    assert done.returncode == 0, done.stdout + box.control("status", "placed.service").stdout
+    assert box.path("run/probe").read_text() == "all well\n"
+    guest.kill()
+    guest.wait()
 
 
 # ---- queues that somebody made before us ----------------------------------------------------------
