@@ -17,7 +17,10 @@ int notify_watchdog(sd_event *event)
 
 void notify_ready(const char *status)
 {
-	(void)sd_notifyf(false, "READY=1\nSTATUS=%s", status);
+	if (status)
+		(void)sd_notifyf(false, "READY=1\nSTATUS=%s", status);
+	else
+		(void)sd_notify(false, "READY=1");
 }
 
 /* The time is what newer releases (Type=notify-reload, 253) tell one reload from the next by. */

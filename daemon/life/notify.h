@@ -10,7 +10,10 @@
  */
 int notify_watchdog(sd_event *event);
 
-/* READY=1 and a line for `systemctl status`: at the start, and again after notify_reloading(). */
+/*
+ * READY=1 and a line for `systemctl status`, or NULL for the one that stands: at the start, and
+ * again after notify_reloading().
+ */
 void notify_ready(const char *status);
 /* Before the settings are read anew. */
 void notify_reloading(void);

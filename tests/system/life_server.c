@@ -33,7 +33,7 @@ static void on_reload(void *data)
 	(void)data;
 	notify_reloading();
 	tell("reload");
-	notify_ready("again");
+	notify_ready(NULL);
 }
 
 static void on_child(void *data, pid_t pid, int status)

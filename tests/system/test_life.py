@@ -352,7 +352,7 @@ def test_what_systemd_is_told(box, notify):
         assert notify.take() == ["WATCHDOG=1"]
     os.kill(pid, signal.SIGHUP)
     assert any(line.startswith("MONOTONIC_USEC=") for line in notify.take_until("RELOADING=1"))
-    notify.take_until("READY=1")
+    assert notify.take_until("READY=1") == ["READY=1"]
     os.kill(pid, signal.SIGTERM)
     notify.take_until("STOPPING=1")
     assert process.wait(LIMIT_S) == 0
