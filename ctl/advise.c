@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <libsmartcols.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "ctl.h"
 #include "place.h"
+#include "table.h"
 
 /* A host has two hugepage sizes on x86 and at most four elsewhere. */
 #define POOL_SIZES_MAX 4
@@ -22,7 +22,7 @@ struct view {
 	bool as_json;
 	size_t n_sizes;
 	uint64_t page_bytes[POOL_SIZES_MAX];
-	struct libscols_table *table;
+	struct table table;
 };
 
 static int usage(FILE *file, int exit_status)
@@ -51,16 +51,6 @@ static void collect_sizes(const struct place_reply *reply, struct view *view)
 		}
 }
 
-static void add_column(struct view *view, const char *heading, const char *key, int json_type)
-{
-	const bool is_number = json_type == SCOLS_JSON_NUMBER;
-	struct libscols_column *column = scols_table_new_column(
-		view->table, view->as_json ? key : heading, 0, is_number ? SCOLS_FL_RIGHT : 0);
-
-	if (column)
-		scols_column_set_json_type(column, json_type);
-}
-
 static void add_pool_columns(struct view *view)
 {
 	for (size_t i = 0; i < view->n_sizes; i++) {
@@ -74,84 +64,46 @@ static void add_pool_columns(struct view *view)
 		else
 			snprintf(heading, sizeof(heading), "%" PRIu64 "K-PAGES", kib);
 		snprintf(key, sizeof(key), "pool_%" PRIu64 "kib_free_pages", kib);
-		add_column(view, heading, key, SCOLS_JSON_NUMBER);
+		table_column(&view->table, heading, key, SCOLS_JSON_NUMBER);
 		if (!view->as_json)
 			continue;
 		snprintf(key, sizeof(key), "pool_%" PRIu64 "kib_total_pages", kib);
-		add_column(view, "", key, SCOLS_JSON_NUMBER);
+		table_column(&view->table, "", key, SCOLS_JSON_NUMBER);
 	}
 }
 
 static void add_columns(struct view *view)
 {
-	add_column(view, "NODE", "node", SCOLS_JSON_NUMBER);
-	add_column(view, "", "chosen", SCOLS_JSON_BOOLEAN);
-	add_column(view, "TOTAL", "total_bytes", SCOLS_JSON_NUMBER);
-	add_column(view, "FREE", "free_bytes", SCOLS_JSON_NUMBER);
-	add_column(view, "RECLAIM", "reclaimable_bytes", SCOLS_JSON_NUMBER);
-	add_column(view, "RESERVE", "reserve_bytes", SCOLS_JSON_NUMBER);
-	add_column(view, "PROMISED", "promised_bytes", SCOLS_JSON_NUMBER);
-	add_column(view, "USABLE", "usable_bytes", SCOLS_JSON_NUMBER);
-	add_column(view, "CPUS", "cpus", SCOLS_JSON_NUMBER);
+	table_column(&view->table, "NODE", "node", SCOLS_JSON_NUMBER);
+	table_column(&view->table, "", "chosen", SCOLS_JSON_BOOLEAN);
+	table_column(&view->table, "TOTAL", "total_bytes", SCOLS_JSON_NUMBER);
+	table_column(&view->table, "FREE", "free_bytes", SCOLS_JSON_NUMBER);
+	table_column(&view->table, "RECLAIM", "reclaimable_bytes", SCOLS_JSON_NUMBER);
+	table_column(&view->table, "RESERVE", "reserve_bytes", SCOLS_JSON_NUMBER);
+	table_column(&view->table, "PROMISED", "promised_bytes", SCOLS_JSON_NUMBER);
+	table_column(&view->table, "USABLE", "usable_bytes", SCOLS_JSON_NUMBER);
+	table_column(&view->table, "CPUS", "cpus", SCOLS_JSON_NUMBER);
 	if (view->as_json) {
-		add_column(view, "", "cores", SCOLS_JSON_NUMBER);
-		add_column(view, "", "capacity_millicpu", SCOLS_JSON_NUMBER);
+		table_column(&view->table, "", "cores", SCOLS_JSON_NUMBER);
+		table_column(&view->table, "", "capacity_millicpu", SCOLS_JSON_NUMBER);
 	}
-	add_column(view, "COMMITTED", "committed_millicpu", SCOLS_JSON_NUMBER);
+	table_column(&view->table, "COMMITTED", "committed_millicpu", SCOLS_JSON_NUMBER);
 	add_pool_columns(view);
 	if (view->as_json)
-		add_column(view, "", "reason", SCOLS_JSON_STRING);
-	add_column(view, "WHY", "reason_text", SCOLS_JSON_STRING);
+		table_column(&view->table, "", "reason", SCOLS_JSON_STRING);
+	table_column(&view->table, "WHY", "reason_text", SCOLS_JSON_STRING);
 }
 
-struct cells {
-	const struct view *view;
-	struct libscols_line *line;
-	size_t column;
-};
-
-static void put(struct cells *cells, const char *text)
-{
-	(void)scols_line_set_data(cells->line, cells->column++, text);
-}
-
-static void put_number(struct cells *cells, uint64_t number)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, number);
-	put(cells, text);
-}
-
-/* 1536M, 59.4G: four digits tell two nodes apart. */
-static void put_bytes(struct cells *cells, bool is_known, uint64_t bytes)
-{
-	char text[32];
-
-	if (cells->view->as_json && is_known)
-		snprintf(text, sizeof(text), "%" PRIu64, bytes);
-	else if (!is_known)
-		snprintf(text, sizeof(text), "%s", cells->view->as_json ? "null" : "-");
-	else if (bytes >> 20 < 10000)
-		snprintf(text, sizeof(text), "%" PRIu64 "M", bytes >> 20);
-	else
-		snprintf(text, sizeof(text), "%" PRIu64 ".%" PRIu64 "G", bytes >> 30,
-			 (bytes >> 20) % 1024 * 10 / 1024);
-	put(cells, text);
-}
-
-static void put_pages(struct cells *cells, bool is_known, uint64_t pages)
+static void put_pages(struct table *table, bool is_known, uint64_t pages)
 {
 	if (is_known)
-		put_number(cells, pages);
+		table_put_number(table, pages);
 	else
-		put(cells, "null");
+		table_put(table, "null");
 }
 
-static void put_pools(struct cells *cells, const struct place_reply *reply, size_t i, bool is_known)
+static void put_pools(struct view *view, const struct place_reply *reply, size_t i, bool is_known)
 {
-	const struct view *view = cells->view;
-
 	for (size_t k = 0; k < view->n_sizes; k++) {
 		struct place_pool_row pool = { .size = sizeof(pool) };
 		bool is_there = false;
@@ -160,71 +112,65 @@ static void put_pools(struct cells *cells, const struct place_reply *reply, size
 		for (size_t j = 0; !is_there && place_reply_pool(reply, i, j, &pool) == 0; j++)
 			is_there = pool.page_bytes == view->page_bytes[k];
 		if (view->as_json) {
-			put_pages(cells, is_known, is_there ? pool.free_pages : 0);
-			put_pages(cells, is_known, is_there ? pool.total_pages : 0);
+			put_pages(&view->table, is_known, is_there ? pool.free_pages : 0);
+			put_pages(&view->table, is_known, is_there ? pool.total_pages : 0);
 			continue;
 		}
 		snprintf(text, sizeof(text), "%" PRIu64 "/%" PRIu64, is_there ? pool.free_pages : 0,
 			 is_there ? pool.total_pages : 0);
-		put(cells, is_known ? text : "-");
+		table_put(&view->table, is_known ? text : "-");
 	}
 }
 
-static void put_committed(struct cells *cells, const struct place_row *row)
+static void put_committed(struct view *view, const struct place_row *row)
 {
 	char text[32];
 
-	if (cells->view->as_json) {
-		put_number(cells, row->n_cores);
-		put_number(cells, row->capacity_millicpu);
-		put_number(cells, row->committed_millicpu);
+	if (view->as_json) {
+		table_put_number(&view->table, row->n_cores);
+		table_put_number(&view->table, row->capacity_millicpu);
+		table_put_number(&view->table, row->committed_millicpu);
 		return;
 	}
 	snprintf(text, sizeof(text), "%" PRIu64 ".%" PRIu64, row->committed_millicpu / 1000,
 		 row->committed_millicpu % 1000 / 100);
-	put(cells, text);
+	table_put(&view->table, text);
 }
 
-static void add_line(const struct view *view, const struct place_reply *reply, size_t i,
+static void add_line(struct view *view, const struct place_reply *reply, size_t i,
 		     const struct place_row *row)
 {
-	struct cells cells = { .view = view, .line = scols_table_new_line(view->table, NULL) };
+	struct table *table = &view->table;
 	const bool is_known = row->flags & PLACE_ROW_FREE;
 	const bool is_chosen = row->flags & PLACE_ROW_CHOSEN;
 
-	if (!cells.line)
-		return;
-	put_number(&cells, row->id);
+	table_line(table);
+	table_put_number(table, row->id);
 	/* libsmartcols makes booleans of 1 and 0, and true of the word "false". */
-	put(&cells, view->as_json ? (is_chosen ? "1" : "0") : (is_chosen ? "*" : ""));
-	put_bytes(&cells, row->flags & PLACE_ROW_TOTAL, row->total_bytes);
-	put_bytes(&cells, is_known, row->free_bytes);
-	put_bytes(&cells, row->flags & PLACE_ROW_RECLAIMABLE, row->reclaimable_bytes);
-	put_bytes(&cells, is_known, row->reserve_bytes);
-	put_bytes(&cells, is_known, row->promised_bytes);
-	put_bytes(&cells, is_known, row->usable_bytes);
-	put_number(&cells, row->n_cpus);
-	put_committed(&cells, row);
-	put_pools(&cells, reply, i, row->flags & PLACE_ROW_POOLS);
+	table_put(table, view->as_json ? (is_chosen ? "1" : "0") : (is_chosen ? "*" : ""));
+	table_put_bytes(table, row->flags & PLACE_ROW_TOTAL, row->total_bytes);
+	table_put_bytes(table, is_known, row->free_bytes);
+	table_put_bytes(table, row->flags & PLACE_ROW_RECLAIMABLE, row->reclaimable_bytes);
+	table_put_bytes(table, is_known, row->reserve_bytes);
+	table_put_bytes(table, is_known, row->promised_bytes);
+	table_put_bytes(table, is_known, row->usable_bytes);
+	table_put_number(table, row->n_cpus);
+	put_committed(view, row);
+	put_pools(view, reply, i, row->flags & PLACE_ROW_POOLS);
 	if (view->as_json)
-		put(&cells, row->reason);
-	put(&cells, row->reason_text);
+		table_put(table, row->reason);
+	table_put(table, row->reason_text);
 }
 
-/* libsmartcols prints {"nodes": [...]}: the answer itself goes in behind the first brace. */
 static int print_json(struct view *view, const struct place_reply *reply)
 {
-	char *text;
+	int r;
 
-	scols_table_enable_json(view->table, 1);
-	scols_table_set_name(view->table, "nodes");
-	if (scols_print_table_to_string(view->table, &text) < 0)
-		return EXIT_FAILURE;
-	printf("{\n   \"advice\": \"%s\",\n   \"verdict\": \"%s\",\n   \"sentence\": \"%s\",%s",
-	       place_reply_nodes(reply), place_reply_verdict(reply), place_reply_sentence(reply),
-	       strchr(text, '{') + 1);
-	free(text);
-	return EXIT_SUCCESS;
+	printf("{\n   \"advice\": \"%s\",\n   \"verdict\": \"%s\",\n   \"sentence\": \"%s\",\n",
+	       place_reply_nodes(reply), place_reply_verdict(reply), place_reply_sentence(reply));
+	r = table_print_json(&view->table);
+	printf("\n}\n");
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static int print_reply(struct view *view, const struct place_reply *reply)
@@ -232,8 +178,7 @@ static int print_reply(struct view *view, const struct place_reply *reply)
 	struct place_row row = { .size = sizeof(row) };
 	int exit_status = EXIT_SUCCESS;
 
-	view->table = scols_new_table();
-	if (!view->table)
+	if (table_init(&view->table, "nodes", view->as_json) < 0)
 		return EXIT_FAILURE;
 	collect_sizes(reply, view);
 	add_columns(view);
@@ -242,11 +187,11 @@ static int print_reply(struct view *view, const struct place_reply *reply)
 	if (view->as_json) {
 		exit_status = print_json(view, reply);
 	} else {
-		scols_print_table(view->table);
+		table_print(&view->table);
 		printf("\nAdvice: %s (%s)\n", place_reply_nodes(reply),
 		       place_reply_sentence(reply));
 	}
-	scols_unref_table(view->table);
+	table_done(&view->table);
 	return exit_status;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* placectl: looks at what placed looks at, and changes nothing. */
+/* placectl: shows what placed sees and does; pause, resume and reload are all it changes. */
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,14 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *purpose;
 } commands[] = {
+	{ "status", ctl_status, "nodes, guests and what is done with them" },
+	{ "explain", ctl_explain, "GUEST|PID  why something happens to a guest, or nothing" },
 	{ "advise", ctl_advise, "CPUS[:MIB]  where a guest of that size would go, and why" },
+	{ "doctor", ctl_doctor, "what may harm guests on this host" },
+	{ "metrics", ctl_metrics, "figures for Prometheus" },
+	{ "pause", ctl_pause, "move nothing from now on" },
+	{ "resume", ctl_resume, "end a pause" },
+	{ "reload", ctl_reload, "read the settings again" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -22,7 +30,7 @@ static int usage(FILE *file, int exit_status)
 {
 	fprintf(file, "Usage: placectl COMMAND [ARGUMENT ...]\n\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(file, "  %s %s\n", commands[i].name, commands[i].purpose);
+		fprintf(file, "  %-8s %s\n", commands[i].name, commands[i].purpose);
 	fprintf(file, "\nplacectl COMMAND --help says more; --version prints the version.\n");
 	return exit_status;
 }
@@ -47,8 +55,11 @@ static int run(int argc, char **argv)
 /* What could not be written was not said: a full disk is no success. */
 int main(int argc, char **argv)
 {
-	const int exit_status = run(argc, argv);
+	int exit_status;
 
+	/* Names may be of any language; figures are not of the locale. */
+	setlocale(LC_CTYPE, "");
+	exit_status = run(argc, argv);
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return exit_status;
 	fprintf(stderr, "placectl: the output cannot be written: %s\n", strerror(errno));

@@ -92,7 +92,7 @@ void event_set_level(int level)
 	state.level = level;
 }
 
-/* ---- text --------------------------------------------------------------------------------- */
+/* ---- text ---------------------------------------------------------------------------- */
 
 struct text {
 	char *data;
@@ -144,7 +144,7 @@ void event_format(enum event_kind kind, const struct event_field *fields, size_t
 			put_field(&text, &fields[i]);
 }
 
-/* ---- the journal, syslog, stderr ----------------------------------------------------------- */
+/* ---- the journal, syslog, stderr ----------------------------------------------------- */
 
 /*
  * systemd.io/JOURNAL_NATIVE_PROTOCOL: "KEY=value\n" where the value has no newline, and ours are
@@ -247,7 +247,7 @@ void event_close(void)
 	state.is_open = false;
 }
 
-/* ---- saying it ------------------------------------------------------------------------------ */
+/* ---- saying it ----------------------------------------------------------------------- */
 
 static bool is_too_many(enum event_kind kind)
 {

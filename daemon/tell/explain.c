@@ -43,7 +43,7 @@ say(const struct subject *subject, const char *topic, const char *format, ...)
 	fputc('\n', subject->out);
 }
 
-/* ---- what it is ------------------------------------------------------------------------------ */
+/* ---- what it is ---------------------------------------------------------------------- */
 
 static void say_class(const struct subject *subject)
 {
@@ -74,7 +74,7 @@ static void say_class(const struct subject *subject)
 			say(subject, "found", "%s", found[i].text);
 }
 
-/* ---- what it does ---------------------------------------------------------------------------- */
+/* ---- what it does -------------------------------------------------------------------- */
 
 static const char *source_text(enum place_bytes_source source)
 {
@@ -166,8 +166,7 @@ static void say_evidence(const struct subject *subject)
 	    activity->sure_permille / 10);
 }
 
-/* ---- what follows -----------------------------------------------------------------------------
- */
+/* ---- what follows -------------------------------------------------------------------- */
 
 static void say_verdict(const struct subject *subject)
 {

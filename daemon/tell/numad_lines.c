@@ -157,7 +157,7 @@ void numad_raw_line(int level, const char *format, ...)
 	va_end(arguments);
 }
 
-/* ---- what is said of guests ----------------------------------------------------------------- */
+/* ---- what is said of guests ---------------------------------------------------------- */
 
 void numad_tell_start(void)
 {

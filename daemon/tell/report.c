@@ -77,6 +77,21 @@ static void put_daemon(const struct report_view *view, FILE *out)
 	fputc('\n', out);
 }
 
+/* By page size in KiB. */
+static void put_pools(const struct place_node_sample *raw, FILE *out)
+{
+	if (!(raw->known & PLACE_NODE_POOLS) || !raw->n_pools)
+		return;
+	for (size_t i = 0; i < raw->n_pools && i < PLACE_POOLS_MAX; i++)
+		fprintf(out, "%s%" PRIu64 ":%" PRIu64,
+			i ? "," : " pool_free_pages=", raw->pools[i].page_bytes >> 10,
+			raw->pools[i].free_pages);
+	for (size_t i = 0; i < raw->n_pools && i < PLACE_POOLS_MAX; i++)
+		fprintf(out, "%s%" PRIu64 ":%" PRIu64,
+			i ? "," : " pool_total_pages=", raw->pools[i].page_bytes >> 10,
+			raw->pools[i].total_pages);
+}
+
 /* The model has what was weighed; before there is one, the sample says what was read. */
 static void put_node(const struct report_view *view, size_t i, FILE *out)
 {
@@ -87,7 +102,7 @@ static void put_node(const struct report_view *view, size_t i, FILE *out)
 	const bool is_weighed = model && model->flags & PLACE_NODE_MEMORY_KNOWN;
 
 	fprintf(out, "node");
-	report_number(out, "id", node->id);
+	report_number(out, "node", node->id);
 	report_if(out, raw->known & PLACE_NODE_TOTAL, "total_bytes", raw->total_bytes);
 	report_if(out, raw->known & PLACE_NODE_FREE, "free_bytes", raw->free_bytes);
 	report_if(out, raw->known & PLACE_NODE_RECLAIMABLE, "reclaimable_bytes",
@@ -99,11 +114,7 @@ static void put_node(const struct report_view *view, size_t i, FILE *out)
 	report_number(out, "cores", node->n_cores);
 	report_if(out, model, "capacity_millicpu", model ? model->capacity_millicpu : 0);
 	report_if(out, model, "committed_millicpu", model ? model->committed_millicpu : 0);
-	if (raw->known & PLACE_NODE_POOLS)
-		for (size_t j = 0; j < raw->n_pools && j < PLACE_POOLS_MAX; j++)
-			fprintf(out, " pool_%" PRIu64 "kib=%" PRIu64 "/%" PRIu64,
-				raw->pools[j].page_bytes >> 10, raw->pools[j].free_pages,
-				raw->pools[j].total_pages);
+	put_pools(raw, out);
 	fputc('\n', out);
 }
 

@@ -183,10 +183,10 @@ static void test_status(void **state)
 		text,
 		"daemon version=\"1.2\" pid=42 mode=\"active\" interval_s=5 uptime_ms=60000 "
 		"sample_age_ms=2000\n"
-		"node id=0 total_bytes=8589934592 free_bytes=3221225472 reserve_bytes=1 "
+		"node node=0 total_bytes=8589934592 free_bytes=3221225472 reserve_bytes=1 "
 		"promised_bytes=2 usable_bytes=3 cpus=4 cores=2 capacity_millicpu=4000 "
-		"committed_millicpu=1500 pool_2048kib=7/10\n"
-		"node id=8 cpus=4 cores=4 capacity_millicpu=0 committed_millicpu=0\n"
+		"committed_millicpu=1500 pool_free_pages=2048:7 pool_total_pages=2048:10\n"
+		"node node=8 cpus=4 cores=4 capacity_millicpu=0 committed_millicpu=0\n"
 		"guest pid=100 name=\"web1\" uuid=\"" UUID "\" class=\"auto\" vcpus=4 "
 		"memory_bytes=4294967296 hugepage_bytes=0 bind=\"strict\" mems=\"0,8\" "
 		"bytes=0:1073741824,8:2147483648 bytes_source=\"cgroup\" bytes_age_ms=5000 "
@@ -204,7 +204,7 @@ static void test_before_there_is_a_model(void **state)
 	view.model = NULL;
 	view.is_paused = true;
 	status();
-	assert_has("node id=0 total_bytes=8589934592 free_bytes=3221225472 cpus=4 cores=2 pool_");
+	assert_has("node node=0 total_bytes=8589934592 free_bytes=3221225472 cpus=4 cores=2 pool_");
 	assert_has("mode=\"paused\"");
 	view.is_dry_run = true;
 	status();

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One command through the daemon's socket. */
+#include "ask.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ask/client.h"
+
+/*
+ * A daemon answers from what it has, in milliseconds; one that first looks anew at a thousand
+ * guests takes some hundred. Whoever waits longer looks at one that is stopped.
+ */
+#define DEADLINE_MS 5000
+
+void ctl_options_parse(int argc, char **argv, bool has_json, int n_words, const char *usage,
+		       struct ctl_options *ret_options)
+{
+	static const struct option long_options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	struct ctl_options options = { .socket_path = PLACE_SOCKET_PATH };
+	int option;
+
+	while (!options.is_done &&
+	       (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		if (option == 'j' && has_json)
+			options.as_json = true;
+		else if (option == 's')
+			options.socket_path = optarg;
+		else
+			options =
+				(struct ctl_options){ .is_done = true,
+						      .exit_status = option == 'h' ? EXIT_SUCCESS :
+										     EXIT_FAILURE };
+	}
+	if (!options.is_done && argc - optind != n_words)
+		options = (struct ctl_options){ .is_done = true, .exit_status = EXIT_FAILURE };
+	if (options.is_done)
+		fputs(usage, options.exit_status == EXIT_SUCCESS ? stdout : stderr);
+	*ret_options = options;
+}
+
+static int fail_to_reach(const char *path, int r)
+{
+	switch (r) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		fprintf(stderr, "placectl: placed is not running: nobody listens at %s\n", path);
+		return CTL_NOT_RUNNING;
+	case -EPERM:
+		fprintf(stderr, "placectl: %s belongs to somebody else than root or you\n", path);
+		break;
+	case -EACCES:
+		fprintf(stderr, "placectl: %s: you may not ask placed; try as root\n", path);
+		break;
+	case -ETIMEDOUT:
+		fprintf(stderr, "placectl: placed does not answer: it has too much to do, or was "
+				"stopped\n");
+		break;
+	case -ECONNRESET:
+	case -EPIPE:
+		fprintf(stderr, "placectl: placed went away before it answered\n");
+		break;
+	default:
+		fprintf(stderr, "placectl: %s: %s\n", path, strerror(-r));
+		break;
+	}
+	return EXIT_FAILURE;
+}
+
+static int fail_as_refused(const char *verb, const char *argument,
+			   const struct place_wire_reply *reply)
+{
+	if (reply->error == ENOENT && argument[0] != '\0') {
+		fprintf(stderr, "placectl: no guest has that name, uuid or pid: %s\n", argument);
+		return CTL_NO_SUCH_GUEST;
+	}
+	if (reply->error == EPERM || reply->error == EACCES)
+		fprintf(stderr, "placectl: %s: only root may do that\n", verb);
+	else if (reply->error == EOPNOTSUPP || reply->error == ENOSYS)
+		fprintf(stderr, "placectl: %s: the placed that runs does not know that\n", verb);
+	else
+		fprintf(stderr, "placectl: %s: %s\n", verb,
+			reply->text[0] ? reply->text : strerror(reply->error));
+	return EXIT_FAILURE;
+}
+
+int ctl_ask(const struct ctl_options *options, const char *verb, const char *argument,
+	    struct place_text *ret_text)
+{
+	const int64_t end_ms = place_client_now_ms() + DEADLINE_MS;
+	struct place_wire_reply reply = { 0 };
+	int fd, r;
+
+	r = place_client_open(options->socket_path, end_ms, &fd);
+	if (r < 0)
+		return fail_to_reach(options->socket_path, r);
+	r = place_client_command(fd, verb, argument, end_ms, ret_text, &reply);
+	close(fd);
+	if (r == 0)
+		return EXIT_SUCCESS;
+	if (reply.error)
+		return fail_as_refused(verb, argument, &reply);
+	if (r != -ENAMETOOLONG && r != -ENOBUFS)
+		return fail_to_reach(options->socket_path, r);
+	fprintf(stderr, "placectl: too long: %s\n", argument);
+	return EXIT_FAILURE;
+}
