@@ -99,6 +99,7 @@ class Server:
         rest, errors = self.process.communicate(timeout=60)
         assert rest.endswith("stopped\n"), (rest, errors)
         assert self.process.returncode == 0
+        self.lines += rest.splitlines()
         return errors
 
 
@@ -404,8 +405,10 @@ def test_stop_with_open_questions(box):
     server = Server(box)
     server.say("hold")
     do(box, "asks", "2015", server.pid, 1000, 300)
-    server.wait_for("ask")
+    for _ in range(64):
+        server.wait_for("ask")
     assert not server.stop()
+    assert server.lines.count("forget") == 64
     assert not queues(box)
 
 
@@ -518,6 +521,7 @@ def test_our_own_daemon_is_not_foreign(box):
 
 def test_false_numad_of_a_stranger(box):
     process, _ = false_numad(box, NOBODY)
+    expect_error(box, "EPERM")
     do(box, "make", "2015", "666", before=NOBODY)
     expect_error(box, "EPERM")
     process.kill()
