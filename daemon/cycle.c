@@ -15,6 +15,7 @@
 #include "decide/class.h"
 #include "decide/remote.h"
 #include "host/cleanup.h"
+#include "tell/numad_tables.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
@@ -345,6 +346,7 @@ void cycle_turn(struct cycle *cycle)
 		cycle_tell_trouble("the nodes changed and could not be read again");
 	refresh(cycle);
 	decide_and_tell(cycle);
+	cycle_tell_tables(cycle);
 	(void)looks_start(&cycle->looks);
 	set_next_turn(cycle);
 }
@@ -470,6 +472,7 @@ int cycle_init(sd_event *event, struct place_host *host, const struct settings *
 
 void cycle_done(struct cycle *cycle)
 {
+	numad_tables_cancel();
 	looks_done(&cycle->looks);
 	sd_event_source_disable_unref(cycle->timer);
 	sd_event_source_disable_unref(cycle->patience);

@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <syslog.h>
 
+#include "decide/model.h"
 #include "decide/reason.h"
 #include "host/cleanup.h"
 #include "tell/event.h"
 #include "tell/numad_log.h"
+#include "tell/numad_tables.h"
 
 void cycle_tell_trouble(const char *note)
 {
@@ -104,4 +106,19 @@ void cycle_tell_turn(struct cycle *cycle)
 		tell_step(cycle, &cycle->plan.steps[i]);
 	for (size_t i = 0; i < cycle->watch.n; i++)
 		tell_guest(cycle, i);
+}
+
+void cycle_tell_tables(struct cycle *cycle)
+{
+	const struct place_ledger *ledger = &cycle->advice.ledger;
+	struct place_model model;
+	bool is_built;
+
+	if (!numad_lines_show(LOG_INFO))
+		return;
+	is_built = place_model_build(&cycle->host->topology, &cycle->sample, ledger->promises,
+				     ledger->n, &cycle->policy, cycle->advice.nodes, &model) == 0;
+	numad_tables_write(&cycle->host->topology, &cycle->sample, is_built ? &model : NULL,
+			   cycle->watch.activities);
+	numad_tables_scan(cycle->event, &cycle->host->root);
 }
