@@ -100,7 +100,7 @@ static void test_defaults(void **state)
 	struct place_policy policy, standard;
 
 	(void)state;
-	settings_default(&settings);
+	assert_int_equal(read_text(""), 0);
 	settings_policy(&settings, &policy);
 	place_policy_default(&standard);
 	assert_int_equal(policy.memory_only_nodes, standard.memory_only_nodes);
@@ -478,7 +478,7 @@ static void test_orders(void **state)
 		if (settings_order(&settings, cases[i].letter, cases[i].arg1, cases[i].arg2) !=
 		    cases[i].r)
 			fail_msg("%c %ld", cases[i].letter, (long)cases[i].arg1);
-	settings_default(&settings);
+	assert_int_equal(read_text(""), 0);
 	assert_int_equal(settings_order(&settings, 'i', 0, INT_MAX), 0);
 	assert_int_equal(settings.interval_min_s, 1);
 	assert_int_equal(settings.interval_max_s, 86400);
