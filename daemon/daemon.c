@@ -344,8 +344,11 @@ static void stop(struct daemon *daemon)
 
 int daemon_run(const struct options *options, char **argv)
 {
+	/* Read again on HUP, when the working directory is another. */
+	_cleanup_free_ char *config = options->config ? realpath(options->config, NULL) : NULL;
+	struct options own = *options;
 	struct daemon daemon = {
-		.options = options,
+		.options = &own,
 		.own_pid = PIDFILE_NONE,
 		.numad_pid = PIDFILE_NONE,
 		.host = { .root = { .fd = -1 } },
@@ -353,6 +356,8 @@ int daemon_run(const struct options *options, char **argv)
 	int r;
 
 	(void)argv;
+	if (config)
+		own.config = config;
 	background_clean();
 	r = load_settings(&daemon);
 	if (r < 0)

@@ -108,7 +108,7 @@ int background_begin(const char *program, bool in_foreground, struct background 
 
 	if (in_foreground) {
 		*ret_background = (struct background){ .ready_fd = -1, .keeps_stderr = true };
-		return chdir("/") < 0 ? -errno : 0;
+		return 0;
 	}
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
@@ -128,9 +128,7 @@ int background_begin(const char *program, bool in_foreground, struct background 
 	}
 	close(fds[0]);
 	*ret_background = (struct background){ .ready_fd = fds[1] };
-	if (setsid() < 0 || chdir("/") < 0)
-		return -errno;
-	return 0;
+	return setsid() < 0 ? -errno : 0;
 }
 
 /* systemd says in the environment which file its journal stream is. */
@@ -168,6 +166,8 @@ int background_ready(struct background *background)
 	int r;
 
 	r = leave_stdio(background->keeps_stderr);
+	if (r == 0 && chdir("/") < 0)
+		r = -errno;
 	if (r < 0 || background->ready_fd < 0)
 		return r;
 	if (write(background->ready_fd, "1", 1) != 1)

@@ -30,20 +30,20 @@ int background_passed_socket(void);
 /*
  * Goes into the background, or, with in_foreground, only says so to background_ready().
  *
- * Paths must be absolute from here on: the working directory becomes /. The parent does not come
- * back from here: it waits and exits, with 0 when the child is ready, with the child's status where
- * it ended before, with 1 and a message where it was killed or takes longer than 30 s (it is killed
- * then). The child has a session of its own. There is no second fork: it would only keep us from
- * getting a controlling terminal by opening one, and all files are opened with O_NOCTTY or are no
- * terminals.
+ * The parent does not come back from here: it waits and exits, with 0 when the child is ready, with
+ * the child's status where it ended before, with 1 and a message where it was killed or takes
+ * longer than 30 s (it is killed then). The child has a session of its own. There is no second
+ * fork: it would only keep us from getting a controlling terminal by opening one, and all files are
+ * opened with O_NOCTTY or are no terminals.
  *
  * Returns: 0 or -errno (no process could be made).
  */
 int background_begin(const char *program, bool in_foreground, struct background *ret_background);
 
 /*
- * Ready: stdin, stdout and stderr become /dev/null, the caller gets its prompt back. In the
- * foreground stderr stays where somebody reads it: on a terminal, and in the journal.
+ * Ready: stdin, stdout and stderr become /dev/null, the working directory /, and the caller gets
+ * its prompt back. In the foreground stderr stays where somebody reads it: on a terminal, and in
+ * the journal. Paths that are used later must be absolute.
  *
  * Returns: 0 or -errno. Errors: -EPIPE the parent is gone: whoever wanted this start has given it
  * up, so stop.
