@@ -10,7 +10,9 @@
 #include "serve/serve.h"
 #include "settings.h"
 
-struct place_process; /* observe/watch.h */
+/* observe/watch.h */
+struct place_process;
+struct place_watch;
 
 #define CONTROL_LIST_MAX 256
 #define CONTROL_THP_PATH "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs"
@@ -89,6 +91,9 @@ bool control_wants(const struct control_lists *lists, const struct settings *set
  */
 void control_mark(const struct control_lists *lists, const struct settings *settings,
 		  struct place_look *look);
+
+/* The same for guests under watch that are on a list: an order need not wait for the next look. */
+void control_mark_listed(const struct control_lists *lists, struct place_watch *watch);
 
 /* ---- of control*.c alone ----------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control.h"
+#include "decide/class.h"
 #include "host/root.h"
 #include "observe/group.h"
 #include "observe/program.h"
@@ -98,6 +99,26 @@ void control_mark(const struct control_lists *lists, const struct settings *sett
 		look->traits |= PLACE_TRAIT_EXCLUDED;
 	else if (answer == RULE_MANAGE_YES)
 		look->traits |= PLACE_TRAIT_INCLUDED;
+}
+
+void control_mark_listed(const struct control_lists *lists, struct place_watch *watch)
+{
+	for (size_t i = 0; i < watch->n; i++) {
+		const struct place_guest *guest = &watch->guests[i];
+		unsigned traits = watch->traits[i];
+
+		if (!(guest->known & PLACE_GUEST_START))
+			continue;
+		traits &= ~(unsigned)(PLACE_TRAIT_EXCLUDED | PLACE_TRAIT_INCLUDED);
+		if (control_list_has(&lists->excluded, guest->pid, guest->start_ns))
+			traits |= PLACE_TRAIT_EXCLUDED;
+		else if (control_list_has(&lists->included, guest->pid, guest->start_ns))
+			traits |= PLACE_TRAIT_INCLUDED;
+		else
+			continue;
+		watch->traits[i] = traits;
+		watch->classes[i] = place_class_of(guest, traits);
+	}
 }
 
 /* ---- before anybody has looked ----------------------------------------------------------- */

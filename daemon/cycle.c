@@ -209,9 +209,10 @@ static void look_closer(struct cycle *cycle)
 
 		if (!memory->looked_ns)
 			memory->looked_ns = now;
-		if (now >= memory->looked_ns + LOOK_AGAIN_NS && n_again < LOOKS_AGAIN_PER_TURN &&
-		    looks_want(&cycle->looks, memory->pid) == 0) {
+		if ((memory->is_look_due || now >= memory->looked_ns + LOOK_AGAIN_NS) &&
+		    n_again < LOOKS_AGAIN_PER_TURN && looks_want(&cycle->looks, memory->pid) == 0) {
 			memory->looked_ns = now;
+			memory->is_look_due = false;
 			n_again++;
 		}
 		if (wants_sample(cycle, i, now) && looks_want_sample(&cycle->looks, i) == 0)
@@ -356,6 +357,15 @@ void cycle_settings_changed(struct cycle *cycle)
 	take_settings(cycle);
 	cycle->is_quick = true;
 	set_next_turn(cycle);
+}
+
+void cycle_lists_changed(struct cycle *cycle, int pid)
+{
+	control_mark_listed(cycle->lists, &cycle->watch);
+	for (size_t i = 0; i < cycle->n_memories; i++)
+		if (!pid || cycle->memories[i].pid == pid)
+			cycle->memories[i].is_look_due = true;
+	cycle_settings_changed(cycle);
 }
 
 void cycle_show(struct cycle *cycle)

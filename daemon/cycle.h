@@ -24,6 +24,7 @@ struct cycle_memory {
 	uint64_t held_until_ns; /* not moved before then */
 	uint64_t looked_ns;	/* the last closer look at it */
 	uint64_t sampled_ns;	/* the last samples of it */
+	bool is_look_due;	/* the next turn looks at it again */
 	bool is_told;		/* its coming was logged */
 	enum place_class class_told;
 	enum place_fate fate_told;
@@ -76,6 +77,12 @@ void cycle_done(struct cycle *cycle);
 void cycle_turn(struct cycle *cycle);
 
 void cycle_settings_changed(struct cycle *cycle);
+
+/*
+ * The lists of processes, or the rules, changed. Whoever is on a list now is taken for it at once;
+ * what rules say of a guest comes with a look at it, which is due now. pid 0: of all guests.
+ */
+void cycle_lists_changed(struct cycle *cycle, int pid);
 
 /* Brings the picture up to date for somebody who wants to see it. */
 void cycle_show(struct cycle *cycle);

@@ -84,7 +84,9 @@ static int on_order(void *data, const struct serve_order *order)
 		return sd_event_exit(daemon->event, EXIT_SUCCESS);
 	}
 	r = control_apply(&daemon->settings, &daemon->lists, order);
-	if (r == 0)
+	if (r == 0 && strchr("pxr", order->letter))
+		cycle_lists_changed(&daemon->cycle, (int)order->arg1);
+	else if (r == 0)
 		cycle_settings_changed(&daemon->cycle);
 	return r;
 }
@@ -134,8 +136,8 @@ static int reload_settings(struct daemon *daemon)
 	tell_lines(r < 0 ? LOG_ERR : LOG_NOTICE, text.data);
 	event(r < 0 ? LOG_ERR : LOG_NOTICE, EVENT_RELOAD,
 	      KV("note", r < 0 ? "the old settings stay" : "the settings were read again"));
-	numad_lines_set_level((int)daemon->settings.log_level);
-	cycle_settings_changed(&daemon->cycle);
+	if (r == 0)
+		cycle_lists_changed(&daemon->cycle, 0);
 	return r;
 }
 

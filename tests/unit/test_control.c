@@ -260,6 +260,44 @@ static void test_lists(void **state)
 	assert_int_equal(look.traits, 0);
 }
 
+/* Guests under watch, without a look: only what a list says, and of the same process. */
+static void test_listed_under_watch(void **state)
+{
+	struct place_guest guests[] = {
+		{ .known = PLACE_GUEST_START, .pid = 77 },
+		{ .known = PLACE_GUEST_START, .pid = 78 },
+		{ .known = PLACE_GUEST_START, .pid = 79 },
+	};
+	unsigned traits[] = { PLACE_TRAIT_VFIO, PLACE_TRAIT_EXCLUDED, PLACE_TRAIT_EXCLUDED };
+	enum place_class classes[] = { PLACE_CLASS_FREE, PLACE_CLASS_FREE, PLACE_CLASS_FREE };
+	struct place_watch watch = {
+		.n = 3,
+		.guests = guests,
+		.traits = traits,
+		.classes = classes,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(guests); i++) {
+		make_process(guests[i].pid, 5);
+		assert_int_equal(control_read_start(&lists, guests[i].pid, &guests[i].start_ns), 0);
+	}
+	assert_int_equal(apply('x', 77, 0), 0);
+	assert_int_equal(apply('p', 78, 0), 0);
+	control_mark_listed(&lists, &watch);
+	assert_int_equal(traits[0], PLACE_TRAIT_VFIO | PLACE_TRAIT_EXCLUDED);
+	assert_int_equal(classes[0], PLACE_CLASS_EXCLUDED);
+	assert_int_equal(traits[1], PLACE_TRAIT_INCLUDED);
+	assert_int_equal(classes[1], PLACE_CLASS_UNREADABLE); /* no fact of it is known */
+	/* What a rule said stays until somebody looks. */
+	assert_int_equal(traits[2], PLACE_TRAIT_EXCLUDED);
+	assert_int_equal(classes[2], PLACE_CLASS_FREE);
+	guests[0].start_ns++;
+	traits[0] = 0;
+	control_mark_listed(&lists, &watch);
+	assert_int_equal(traits[0], 0);
+}
+
 static void test_full_list(void **state)
 {
 	(void)state;
@@ -543,6 +581,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lines, begin, end),
 		cmocka_unit_test_setup_teardown(test_refused, begin, end),
 		cmocka_unit_test_setup_teardown(test_lists, begin, end),
+		cmocka_unit_test_setup_teardown(test_listed_under_watch, begin, end),
 		cmocka_unit_test_setup_teardown(test_full_list, begin, end),
 		cmocka_unit_test_setup_teardown(test_rules, begin, end),
 		cmocka_unit_test_setup_teardown(test_scan_all, begin, end),
