@@ -10,6 +10,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -121,6 +122,27 @@ def test_socket_is_ours():
 # ---- in the sandbox -------------------------------------------------------------------------------
 
 
+def status_of(box):
+    """Lines of the daemon's status, through its socket."""
+    lines = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.settimeout(LIMIT_S)
+        client.connect(str(box.path("run/placed/socket")))
+        client.send(b'placed 1 command verb=status argument=""')
+        while True:
+            said = client.recv(65536).decode()
+            if not said.startswith("line"):
+                return "".join(lines)
+            lines.append(said)
+
+
+def wait_until(condition):
+    end = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 class Systemd:
     """systemd as the first process of its own namespaces, with our units and the test's programs."""
 
@@ -150,6 +172,10 @@ class Systemd:
         return subprocess.run(self.command("systemctl", *arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, check=False, timeout=60)
 
+    def run(self, *arguments):
+        return subprocess.run(self.command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+
     def show(self, what):
         return self.control("show", "--value", "-p", what, "placed.service").stdout.strip()
 
@@ -176,13 +202,13 @@ def systemd(tmp_path):
     """A function that starts one, for a unit with changes: (old, new) pairs."""
     made = []
 
-    def start(*changes, programs=(BUILD / "tests/system/life_server",)):
+    def start(*changes, program=BUILD / "daemon/placed"):
         text = (INIT / "placed.service").read_text()
-        for old, new in (("/usr/bin/placed ", "/run/bin/life_server "),
+        for old, new in (("/usr/bin/placed ", f"/run/bin/{program.name} "),
                          ("/usr/libexec/placed/", "/run/bin/"), *changes):
             assert old in text
             text = text.replace(old, new)
-        made.append(Systemd(tmp_path, text, [*programs, BUILD / "daemon/claim-queues"]))
+        made.append(Systemd(tmp_path, text, [program, BUILD / "daemon/claim-queues"]))
         return made[0]
 
     yield start
@@ -193,29 +219,73 @@ def systemd(tmp_path):
 @needs_root
 @needs_systemd
 def test_service_runs(systemd):
+    """The daemon itself: it answers, takes orders and reloads in its sandbox, and leaves what outlives it."""
     box = systemd()
+    box.path("var/log/numad.log").touch()
     done = box.control("start", "placed.service")
     assert done.returncode == 0, done.stdout + box.control("status", "placed.service").stdout
     status = pathlib.Path(f"/proc/{box.main_pid()}/status").read_text()
     for line in ("CapEff:\t0000000000880004", "CapBnd:\t0000000000880004", "NoNewPrivs:\t1", "Seccomp:\t2"):
         assert line + "\n" in status
-    assert box.show("StatusText") == "living"
     assert box.path("run/placed/placed.pid").read_text().strip() == box.show("MainPID")
     assert box.path("run/numad.pid").read_text().strip() == box.show("MainPID")
-    box.path("run/placed/promises").write_text("kept\n")
+    assert len(box.run("cat", "/proc/sysvipc/msg").stdout.splitlines()) == 3, "numad's two queues"
+    for arguments in (["-w", "1:1"], ["-u", "88"], ["-w", "1:1"]):
+        done = box.run(BUILD / "placed", *arguments)
+        assert done.returncode == 0 and done.stderr == "", done
+    assert box.path("run/placed/promises").read_text().count("memory_bytes") == 2
     assert box.control("reload", "placed.service").returncode == 0
+    assert box.show("ActiveState") == "active"
     assert box.control("restart", "placed.service").returncode == 0
+    assert box.path("run/placed/promises").read_text().count("memory_bytes") == 2
     assert box.control("stop", "placed.service").returncode == 0
     assert box.show("Result") == "success"
-    assert sorted(os.listdir(box.path("run/placed"))) == ["lock", "promises"]
+    assert not {"socket", "placed.pid"} & set(os.listdir(box.path("run/placed")))
+    assert box.path("run/placed/promises").exists()
     assert not box.path("run/numad.pid").exists()
+    assert len(box.run("cat", "/proc/sysvipc/msg").stdout.splitlines()) == 1
+    assert box.run(BUILD / "placed", "-w", "1:1").returncode == 0
+
+
+@needs_root
+@needs_systemd
+def test_guests_are_read_in_the_sandbox(systemd):
+    """A guest of another user's: looked at by a child of the daemon, which inherits the sandbox."""
+    box = systemd()
+    shutil.copy("/bin/sleep", box.path("run/bin/qemu-system-x86_64"))
+    guest = subprocess.Popen(box.command(*NOBODY, "sh", "-c", "echo $$; exec /run/bin/qemu-system-x86_64 1000"),
+                             stdout=subprocess.PIPE, text=True)
+    inner = guest.stdout.readline().strip()
+    assert box.control("start", "placed.service").returncode == 0
+    wait_until(lambda: f" pid={inner} " in status_of(box))
+    line, = (line for line in status_of(box).splitlines() if f" pid={inner} " in line)
+    assert 'class="free"' in line and 'bytes_source="samples"' in line
+    guest.kill()
+    guest.wait()
+
+
+@needs_root
+@needs_systemd
+def test_socket_unit_starts_the_daemon(systemd):
+    box = systemd()
+    shutil.copy(INIT / "placed.socket", box.path("run/units"))
+    box.control("daemon-reload")
+    assert box.control("start", "placed.socket").returncode == 0
+    assert box.show("ActiveState") == "inactive"
+    assert box.run(BUILD / "placed", "-w", "1:1").returncode == 0
+    wait_until(lambda: box.show("ActiveState") == "active")
+    done = box.run(BUILD / "placed", "-u", "88")
+    assert done.returncode == 0 and done.stderr == ""
+    assert box.control("stop", "placed.service", "placed.socket").returncode == 0
+    assert not box.path("run/placed/socket").exists()
 
 
 @needs_root
 @needs_systemd
 def test_stop_does_not_wait_for_a_child(systemd):
     """One that hangs in the kernel: here it has only never heard of us, and nobody kills it."""
-    box = systemd(("--foreground", "--foreground --child"), ("TimeoutStopSec=10", "TimeoutStopSec=50"))
+    box = systemd(("--foreground", "--foreground --child"), ("TimeoutStopSec=10", "TimeoutStopSec=50"),
+                  program=BUILD / "tests/system/life_server")
     assert box.control("start", "placed.service").returncode == 0
     child, = descendants(box.main_pid())
     assert box.control("stop", "placed.service").returncode == 0
@@ -234,9 +304,7 @@ def test_watchdog_restarts_what_hangs(systemd):
     time.sleep(2.5)
     assert box.main_pid() == first, "it hangs by itself"
     os.kill(first, signal.SIGSTOP)
-    end = time.monotonic() + LIMIT_S
-    while time.monotonic() < end and (box.show("NRestarts") == "0" or box.show("ActiveState") != "active"):
-        time.sleep(0.1)
+    wait_until(lambda: box.show("NRestarts") != "0" and box.show("ActiveState") == "active")
     assert box.show("NRestarts") == "1" and box.main_pid() != first
 
 
@@ -244,9 +312,9 @@ def test_watchdog_restarts_what_hangs(systemd):
 @needs_systemd
 def test_what_the_sandbox_allows(systemd):
     """The daemon's work on a guest of another user, and its files; and what it has no business to do."""
-    box = systemd(("Type=notify", "Type=oneshot"), ("life_server --foreground $DAEMON_ARGS", "rights_probe $DAEMON_ARGS"),
+    box = systemd(("Type=notify", "Type=oneshot"), ("--foreground $DAEMON_ARGS", "$DAEMON_ARGS"),
                   ("Restart=on-failure", "Restart=no"), ("WatchdogSec=30\n", ""),
-                  programs=[BUILD / "tests/system/rights_probe"])
+                  program=BUILD / "tests/system/rights_probe")
     guest = subprocess.Popen(box.command(*NOBODY, "sh", "-c", "echo $$; exec sleep 1000"), stdout=subprocess.PIPE, text=True)
     inner = guest.stdout.readline().strip()
     box.path("var/log/numad.log").touch()
