@@ -120,14 +120,14 @@ static int pause_or_resume(struct commands *commands, bool is_paused)
 	return 0;
 }
 
-static int run_order(struct commands *commands, const char *verb)
+static int run_order(struct commands *commands, const char *verb, FILE *out)
 {
 	if (!strcmp(verb, "pause"))
 		return pause_or_resume(commands, true);
 	if (!strcmp(verb, "resume"))
 		return pause_or_resume(commands, false);
 	if (!strcmp(verb, "reload"))
-		return commands->reload(commands->data);
+		return commands->reload(commands->data, out);
 	return -EOPNOTSUPP;
 }
 
@@ -142,7 +142,7 @@ int commands_run(struct commands *commands, const struct serve_peer *peer, const
 	_cleanup_free_ struct picture *picture = NULL;
 
 	if (is_order(verb))
-		return peer->is_root ? run_order(commands, verb) : -EPERM;
+		return peer->is_root ? run_order(commands, verb, out) : -EPERM;
 	picture = malloc(sizeof(*picture));
 	if (!picture)
 		return -ENOMEM;

@@ -16,7 +16,8 @@ struct commands {
 	const struct serve_socket *socket;
 	const struct numad_queue *queue;
 	uint64_t started_ns;
-	int (*reload)(void *data); /* Returns: 0 or -errno; the old settings stand then */
+	/* Says to `out` what changed, or what is wrong. Returns: 0; -errno: the old ones stand. */
+	int (*reload)(void *data, FILE *out);
 	void *data;
 };
 

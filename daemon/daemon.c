@@ -122,7 +122,7 @@ static void tell_lines(int priority, const char *text)
 	}
 }
 
-static int reload_settings(struct daemon *daemon)
+static int reload_settings(struct daemon *daemon, FILE *out)
 {
 	_cleanup_text_ struct place_text text = { 0 };
 	FILE *told = open_memstream(&text.data, &text.size);
@@ -134,6 +134,8 @@ static int reload_settings(struct daemon *daemon)
 	if (place_text_close(&text, told) < 0)
 		return -ENOMEM;
 	tell_lines(r < 0 ? LOG_ERR : LOG_NOTICE, text.data);
+	if (out)
+		fputs(text.data, out);
 	event(r < 0 ? LOG_ERR : LOG_NOTICE, EVENT_RELOAD,
 	      KV("note", r < 0 ? "the old settings stay" : "the settings were read again"));
 	if (r == 0)
@@ -147,13 +149,13 @@ static void on_reload(void *data)
 
 	notify_reloading();
 	(void)numad_lines_reopen();
-	(void)reload_settings(daemon);
+	(void)reload_settings(daemon, NULL);
 	notify_ready(NULL);
 }
 
-static int on_reload_command(void *data)
+static int on_reload_command(void *data, FILE *out)
 {
-	return reload_settings(data);
+	return reload_settings(data, out);
 }
 
 /* ---- the start ----------------------------------------------------------------------------- */

@@ -101,7 +101,7 @@ static void reply_or_drop(struct client *client, const struct place_wire_reply *
 static void fill_error(struct place_wire_reply *reply, int r, const char *text)
 {
 	*reply = (struct place_wire_reply){ .outcome = PLACE_WIRE_ERROR, .error = -r };
-	strncpy(reply->text, text ? text : "", sizeof(reply->text) - 1);
+	snprintf(reply->text, sizeof(reply->text), "%s", text ? text : "");
 }
 
 static void reply_error(struct client *client, int r, const char *text)
@@ -242,6 +242,7 @@ static int run_command(struct client *client, const struct place_wire_request *r
 static void take_command(struct client *client, const struct place_wire_request *request)
 {
 	struct serve_socket *socket = client->socket;
+	char said[PLACE_WIRE_TEXT_MAX] = "";
 	int r;
 
 	socket->counters.n_orders++;
@@ -250,10 +251,16 @@ static void take_command(struct client *client, const struct place_wire_request 
 		write_text(client);
 		return;
 	}
+	/* What is wrong, where the command says it; as much as an error holds, no last newline. */
+	if (r == -EINVAL && client->text_size)
+		snprintf(said, sizeof(said), "%.*s", (int)client->text_size - 1, client->text);
 	free_text(client);
 	if (r == -EPERM || r == -EACCES)
 		socket->counters.n_denied++;
-	reply_error(client, r, r == -EPERM ? "only root may do that" : strerror(-r));
+	if (r == -EPERM)
+		reply_error(client, r, "only root may do that");
+	else
+		reply_error(client, r, said[0] ? said : strerror(-r));
 }
 
 static void take_request(struct client *client, const char *packet, size_t size)

@@ -163,11 +163,11 @@ static void test_children_hold_nothing(void **state)
 	if (daemon_pid == 0) {
 		if (pidfile_take(path, &file, &other) < 0)
 			_exit(1);
-		child = fork();
-		if (child == 0)
-			for (;;)
-				pause();
-		(void)!write(fds[1], &child, sizeof(child));
+		/* By itself: only then has it let go of what it got from its parent. */
+		if (fork() == 0) {
+			child = getpid();
+			(void)!write(fds[1], &child, sizeof(child));
+		}
 		for (;;)
 			pause();
 	}
