@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host/cleanup.h"
 #include "state_dir.h"
 #include "tell/event.h"
 #include "tell/numad_log.h"
@@ -27,6 +28,38 @@ void control_done(struct control_lists *lists)
 int control_use(struct control_lists *lists, const struct settings *settings)
 {
 	return lists->may_write ? control_thp_write(&lists->thp, settings->thp_scan_sleep_ms) : 0;
+}
+
+static void tell_reserved(const struct settings *settings)
+{
+	_cleanup_free_ char *cpus = malloc(PLACE_SET_TEXT_MAX);
+
+	if (cpus && place_set_format(&settings->reserved_cpus, cpus, PLACE_SET_TEXT_MAX) > 0)
+		numad_line(LOG_NOTICE, "Reserving %u CPUs (%s) for non-numad use",
+			   place_set_count(&settings->reserved_cpus), cpus);
+}
+
+void control_start(struct settings *settings, struct control_lists *lists,
+		   const struct options *options)
+{
+	int r;
+
+	tell_reserved(settings);
+	for (size_t i = 0; i < options->n_orders; i++) {
+		const struct option_order *given = &options->orders[i];
+		const struct serve_order order = {
+			.letter = given->letter,
+			.arg1 = given->arg1,
+			.peer = { .is_root = true },
+		};
+
+		if (strchr("prx", given->letter))
+			(void)control_apply(settings, lists, &order);
+	}
+	r = control_use(lists, settings);
+	if (r < 0)
+		event(LOG_WARNING, EVENT_TROUBLE, KV("note", CONTROL_THP_PATH),
+		      KV("error", strerror(-r)));
 }
 
 /* ---- orders ------------------------------------------------------------------------------ */

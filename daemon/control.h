@@ -59,6 +59,13 @@ void control_done(struct control_lists *lists);
 int control_use(struct control_lists *lists, const struct settings *settings);
 
 /*
+ * What the command line of the start says beside settings: the lists of processes; and the kernel
+ * as the settings say. The settings themselves know it already (settings_override()).
+ */
+void control_start(struct settings *settings, struct control_lists *lists,
+		   const struct options *options);
+
+/*
  * One order of a client: checked as numad's command line checks it, done, told to numad's log and
  * as an event. `-i 0`, which stops the daemon, is the caller's to see before.
  *

@@ -283,22 +283,6 @@ static int open_loop(struct daemon *daemon)
 	return r < 0 ? complain(daemon, "the event loop", r) : 0;
 }
 
-/* What was ordered on the command line beside what is a setting: the lists of PIDs. */
-static void take_orders(struct daemon *daemon)
-{
-	for (size_t i = 0; i < daemon->options->n_orders; i++) {
-		const struct option_order *given = &daemon->options->orders[i];
-		const struct serve_order order = { .letter = given->letter,
-						   .arg1 = given->arg1,
-						   .arg2 = given->arg2,
-						   .peer = { .is_root = true } };
-
-		if (strchr("pxr", given->letter))
-			(void)control_apply(&daemon->settings, &daemon->lists, &order);
-	}
-	(void)control_use(&daemon->lists, &daemon->settings);
-}
-
 /* Each step leaves a sentence where it fails; the stop undoes what was done. */
 static int start(struct daemon *daemon)
 {
@@ -317,7 +301,7 @@ static int start(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	numad_tell_start();
-	take_orders(daemon);
+	control_start(&daemon->settings, &daemon->lists, daemon->options);
 	r = privilege_drop();
 	if (r < 0)
 		return complain(daemon, "privileges", r);

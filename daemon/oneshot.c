@@ -40,7 +40,8 @@ struct work {
 	unsigned deadline_ms; /* the first one */
 	int trouble;	      /* why the guests were not looked at, or 0 */
 	int log_level;
-	struct place_text complaints; /* about the settings, a line each */
+	char log_file[SETTINGS_TEXT_MAX]; /* numad's lines go there, "" for nowhere */
+	struct place_text complaints;	  /* about the settings, a line each */
 };
 
 static void put_note(FILE *out, const char *note)
@@ -242,7 +243,7 @@ static void tell_numad_log(const struct work *work, const char *nodes)
 	const struct options *options = work->options;
 	struct numad_log log;
 
-	numad_log_open(work->log_level, &log);
+	numad_log_open(work->log_file, work->log_level, &log);
 	if (options->have_reserved_cpus) {
 		_cleanup_free_ char *cpus = malloc(PLACE_SET_TEXT_MAX);
 
@@ -310,13 +311,25 @@ static int print_and_tell(const struct work *work, const char *text)
 	openlog("placed", LOG_PID, LOG_DAEMON);
 	if (!work->options->root) {
 		tell_syslog(work, nodes, verdict, booked);
-		if (work->options->is_called_numad)
+		if (work->log_file[0])
 			tell_numad_log(work, nodes);
 	}
 	tell_lines(work, text, "note ");
 	if (work->complaints.data)
 		tell_lines(work, work->complaints.data, "");
 	return EXIT_SUCCESS;
+}
+
+/*
+ * numad's own falls back to stderr, as numad does. A file that the settings name is root's to
+ * write: others' answers are not in it, and nobody is told of it each time.
+ */
+static void choose_log(const struct options *options, const char *from_settings, char *path)
+{
+	const char *usual = options->is_called_numad ? NUMAD_LOG_PATH : "";
+	const bool is_root = geteuid() == 0;
+
+	snprintf(path, SETTINGS_TEXT_MAX, "%s", is_root && *from_settings ? from_settings : usual);
 }
 
 /*
@@ -339,6 +352,7 @@ static void load_settings(struct work *work)
 	settings_override(&settings, options);
 	settings_policy(&settings, &work->policy);
 	work->log_level = (int)settings.log_level;
+	choose_log(options, settings.log_file, work->log_file);
 	settings_done(&settings);
 }
 

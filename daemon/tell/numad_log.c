@@ -10,11 +10,10 @@
 #include <unistd.h>
 
 /* O_APPEND stays right when logrotate truncates; O_NONBLOCK never waits for a FIFO's reader. */
-void numad_log_open(int level, struct numad_log *ret_log)
+void numad_log_open(const char *path, int level, struct numad_log *ret_log)
 {
-	const int fd =
-		open(NUMAD_LOG_PATH,
-		     O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+	const int fd = open(
+		path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
 	struct numad_log log = { .level = level };
 
 	log.file = fd < 0 ? NULL : fdopen(fd, "a");

@@ -21,7 +21,7 @@ struct numad_log {
 };
 
 /* Opens it for appending; where that fails, lines go to stderr and the first one says so. */
-void numad_log_open(int level, struct numad_log *ret_log);
+void numad_log_open(const char *path, int level, struct numad_log *ret_log);
 void numad_log_line(const struct numad_log *log, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void numad_log_close(struct numad_log *log);

@@ -133,6 +133,14 @@ def test_nobody_steers(box):
     assert daemon.log("Changing") == ["Changing target utilization to 30"]
 
 
+def test_letters_of_the_start(box):
+    """What is a setting needs no line, the rest has the one it would have later."""
+    pid = box.shell("sleep 1000 >/dev/null 2>&1 & echo $!").stdout.strip()
+    daemon = Daemon(box, "-R", "1", "-u", "99", "-x", pid, "-x", "4194303")
+    assert daemon.log("exclusion") == ["Reserving 1 CPUs (1) for non-numad use",
+                                       f"Adding PID {pid} to exclusion PID list"]
+
+
 @pytest.mark.skipif(not os.path.exists(THP), reason="the kernel has no khugepaged")
 def test_scan_time_comes_back(box):
     daemon = Daemon(box, "-H", "500")

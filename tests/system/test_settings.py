@@ -169,3 +169,15 @@ def test_log_level(box):
     assert (box.root / "var/log/numad.log").read_text() == ""
     answers(box.run("/run/ours/numad", "-l", "5", "-w", "1:1"))
     assert "Getting NUMA pre-placement advice" in (box.root / "var/log/numad.log").read_text()
+
+
+@needs_root
+def test_log_file(box):
+    """numad's lines of root's answers, whatever the program is called; nobody else is bothered."""
+    cover(box).write_text("[daemon]\nlog_file = /run/lines\n")
+    assert answers(box.ask()) == ""
+    assert len((box.root / "run/lines").read_text().splitlines()) == 2
+    assert answers(box.ask(before=NOBODY)) == ""
+    answers(box.ask(name="numad"))
+    assert len((box.root / "run/lines").read_text().splitlines()) == 4
+    assert not (box.root / "var/log/numad.log").exists()
