@@ -14,6 +14,12 @@
 /* Second try after a call that failed: so many plain pages. */
 #define PIECE_PAGES 64
 
+/*
+ * So many slow calls in a row are no chance: a worker that lost its CPU once is slow once, beside a
+ * realtime thread each call is.
+ */
+#define SLOW_CALLS 2
+
 /* A wait for the bucket is cut into such pieces, so that a stop is heard. */
 #define SLEEP_NS UINT64_C(50000000)
 
@@ -201,9 +207,9 @@ static long call(struct pages_work *work, const struct batch_list *list, void **
 		pace_batch_took(batch_of(work, list->kind), (unsigned)n, took_ns);
 	if (rc == 0 && has_unset(work, n))
 		rc = (long)n;
-	if (!work->has_moved && task->slow_ns && took_ns > task->slow_ns)
-		rc = rc < 0 ? rc : -ETIME;
-	work->has_moved = true;
+	work->n_slow = task->slow_ns && took_ns > task->slow_ns ? work->n_slow + 1 : 0;
+	if (rc >= 0 && work->n_slow == SLOW_CALLS)
+		rc = -ETIME;
 	return rc;
 }
 

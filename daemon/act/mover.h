@@ -6,7 +6,7 @@
  * ends it when the call returns.
  *
  * It ends by itself when the guest leaves, the target has no room left, tasks of the host begin to
- * wait for memory, or its first call takes far too long (a realtime thread holds a CPU).
+ * wait for memory, or its calls take far too long (a realtime thread holds a CPU).
  */
 #pragma once
 
@@ -21,7 +21,7 @@ enum mover_end {
 	MOVER_GONE,	/* the guest has ended */
 	MOVER_FULL,	/* the target has no room beyond its reserve */
 	MOVER_PRESSURE, /* tasks wait for memory */
-	MOVER_SLOW,	/* the first call took longer than half a second */
+	MOVER_SLOW,	/* two calls in a row took longer than half a second */
 	MOVER_DENIED,	/* move_pages(2) refused as a whole; error says why */
 	MOVER_DIED,	/* the child ended without a word */
 	MOVER_END_COUNT,

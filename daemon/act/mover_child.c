@@ -19,9 +19,8 @@
 #define TICK_MS 100
 
 /*
- * A first call has 64 plain pages or 4 huge ones: below 3 ms also in an emulated host. Beside a
- * SCHED_FIFO loop it takes most of a second (the scheduler lets others run 50 ms in each), or it
- * never comes back where sched_rt_runtime_us is -1.
+ * A call is to take 2 ms. Beside a SCHED_FIFO loop it takes most of a second (the scheduler lets
+ * others run 50 ms in each), or it never comes back where sched_rt_runtime_us is -1.
  */
 #define SLOW_NS (500 * MS_NS)
 

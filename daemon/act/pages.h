@@ -71,8 +71,8 @@ struct pages_work {
 	_Atomic uint64_t
 		call_since_ns; /* 0 outside of a call: somebody may watch how long it takes */
 	struct pace_batch plain, huge;
-	bool has_moved;
-	int from_node; /* where probed pages lie */
+	unsigned n_slow; /* calls in a row that took longer than slow_ns */
+	int from_node;	 /* where probed pages lie */
 	size_t n_retries;
 	struct pages_retry retries[PAGES_RETRIES];
 	/* The window's. */
@@ -103,7 +103,7 @@ void pages_window(const struct act *act, const struct pages_range *ranges, size_
  * Moves what lies wrong in a window.
  *
  * Returns: 0, or what ends the whole move: -ESRCH the process is gone; -ENOSPC the target is full;
- * -ETIME the first call took longer than slow_ns; -EACCES, -ENODEV, -EPERM as move_pages(2) for a
+ * -ETIME two calls took longer than slow_ns; -EACCES, -ENODEV, -EPERM as move_pages(2) for a
  * whole call; or what may_go_on() returned. The counts are right in every case.
  */
 int pages_move_window(struct pages_work *work, const struct pages_range *window);

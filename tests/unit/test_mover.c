@@ -159,7 +159,7 @@ static void test_slow(void **state)
 	scene->script->call_ns = 900000000;
 	start(scene);
 	finish(scene, MOVER_SLOW);
-	assert_int_equal(scene->script->n_calls, 1);
+	assert_int_equal(scene->script->n_calls, 2);
 }
 
 /* Both see the same page: the child is paused, and goes on, or stops, when it is told. */

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A process whose memory others move, for bench/moving: it puts MIB on a node, keeps it busy if it
+ *is asked to, and measures what it feels. Commands come on stdin, one answer line each on stdout.
+ *
+ *	victim MIB NODE [huge] [shared] [pin=half|pin=odd] [busy]
+ *	begin    forget what was felt so far
+ *	end      longest access and longest mmap() since then, and accesses per ms
+ *	where    pages per node, and huge pages
+ *	quit
+ */
+#include <errno.h>
+#include <linux/io_uring.h>
+#include <numaif.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE 4096UL
+#define HUGE (2UL << 20)
+#define NODES 16
+
+static char *memory;
+static size_t size;
+static _Atomic uint64_t longest_access_ns, longest_map_ns, accesses;
+static _Atomic uint64_t access_since_ns, map_since_ns; /* when what is under way began */
+static atomic_bool is_ending;
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void keep_longest(_Atomic uint64_t *longest, uint64_t ns)
+{
+	if (ns > atomic_load(longest))
+		atomic_store(longest, ns);
+}
+
+/* Writes to random pages; a stall is the longest time one write took. */
+static void *access_pages(void *data)
+{
+	uint64_t seed = 88172645463325252U, before, after;
+
+	(void)data;
+	before = now_ns();
+	while (!atomic_load(&is_ending)) {
+		seed ^= seed << 13;
+		seed ^= seed >> 7;
+		seed ^= seed << 17;
+		atomic_store_explicit(&access_since_ns, before, memory_order_relaxed);
+		memory[seed % (size / PAGE) * PAGE]++;
+		after = now_ns();
+		keep_longest(&longest_access_ns, after - before);
+		before = after;
+		atomic_fetch_add(&accesses, 1);
+	}
+	return NULL;
+}
+
+/* As a thread of QEMU that starts another one, or malloc in a new arena. */
+static void *map_memory(void *data)
+{
+	const struct timespec nap = { .tv_nsec = 200000 };
+
+	(void)data;
+	while (!atomic_load(&is_ending)) {
+		const uint64_t before = now_ns();
+		char *mapped;
+
+		atomic_store(&map_since_ns, before);
+		mapped = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			      -1, 0);
+
+		if (mapped == MAP_FAILED)
+			abort();
+		mapped[0] = 1;
+		munmap(mapped, 16 * PAGE);
+		atomic_store(&map_since_ns, 0);
+		keep_longest(&longest_map_ns, now_ns() - before);
+		nanosleep(&nap, NULL);
+	}
+	return NULL;
+}
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "victim: %s: %s\n", what, strerror(errno));
+	exit(EXIT_FAILURE);
+}
+
+static void make_memory(size_t mib, unsigned node, bool is_huge, bool is_shared)
+{
+	const unsigned long mask = 1UL << node;
+	char *start;
+
+	size = mib << 20;
+	start = mmap(NULL, size + HUGE, PROT_READ | PROT_WRITE,
+		     MAP_ANONYMOUS | (is_shared ? MAP_SHARED : MAP_PRIVATE), -1, 0);
+	if (start == MAP_FAILED)
+		fail("mmap");
+	memory = (char *)(((uintptr_t)start + HUGE - 1) / HUGE * HUGE);
+	(void)madvise(memory, size, is_huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	if (mbind(memory, size, MPOL_BIND, &mask, 64, 0) < 0)
+		fail("mbind");
+	memset(memory, 1, size);
+	if (mbind(memory, size, MPOL_DEFAULT, NULL, 0, 0) < 0)
+		fail("mbind");
+}
+
+/* Buffers that io_uring holds as a device would (FOLL_LONGTERM): half in one, or every second page.
+ */
+static void pin_memory(bool every_second)
+{
+	const unsigned n = every_second ? (unsigned)(size / PAGE / 2) : 1;
+	struct io_uring_params params = { 0 };
+	struct iovec *vectors = calloc(n, sizeof(*vectors));
+	int fd = (int)syscall(SYS_io_uring_setup, 4, &params);
+
+	if (fd < 0 || !vectors)
+		fail("io_uring_setup");
+	for (unsigned i = 0; i < n; i++)
+		vectors[i] = every_second ? (struct iovec){ memory + (2 * i + 1) * PAGE, PAGE } :
+					    (struct iovec){ memory, size / 2 };
+	if (syscall(SYS_io_uring_register, fd, IORING_REGISTER_BUFFERS, vectors, n) < 0)
+		fail("io_uring_register");
+	free(vectors);
+}
+
+static unsigned count_huge(void)
+{
+	FILE *file = fopen("/proc/self/smaps_rollup", "re");
+	unsigned long kib = 0;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (strncmp(line, "AnonHugePages:", 14) == 0)
+			kib = strtoul(line + 14, NULL, 10);
+	if (file)
+		fclose(file);
+	return (unsigned)(kib >> 11);
+}
+
+static void tell_where(void)
+{
+	static void *pages[16384];
+	static int status[16384];
+	unsigned long n_on[NODES] = { 0 };
+
+	for (size_t at = 0; at < size;) {
+		unsigned long n = 0;
+
+		for (; n < 16384 && at < size; at += PAGE)
+			pages[n++] = memory + at;
+		if (move_pages(0, n, pages, NULL, status, 0) < 0)
+			fail("move_pages");
+		for (unsigned long i = 0; i < n; i++)
+			if (status[i] >= 0 && status[i] < NODES)
+				n_on[status[i]]++;
+	}
+	for (unsigned node = 0; node < NODES; node++)
+		if (n_on[node])
+			printf("node%u=%lu ", node, n_on[node]);
+	printf("huge=%u\n", count_huge());
+}
+
+int main(int argc, char **argv)
+{
+	bool is_huge = false, is_shared = false, is_busy = false;
+	const char *pin = NULL;
+	pthread_t threads[2];
+	uint64_t begin_ns = 0;
+	char line[64];
+
+	if (argc < 3)
+		return EXIT_FAILURE;
+	for (int i = 3; i < argc; i++) {
+		is_huge |= strcmp(argv[i], "huge") == 0;
+		is_shared |= strcmp(argv[i], "shared") == 0;
+		is_busy |= strcmp(argv[i], "busy") == 0;
+		if (strncmp(argv[i], "pin=", 4) == 0)
+			pin = argv[i] + 4;
+	}
+	make_memory(strtoul(argv[1], NULL, 10), (unsigned)strtoul(argv[2], NULL, 10), is_huge,
+		    is_shared);
+	if (pin)
+		pin_memory(strcmp(pin, "odd") == 0);
+	if (is_busy && (pthread_create(&threads[0], NULL, access_pages, NULL) != 0 ||
+			pthread_create(&threads[1], NULL, map_memory, NULL) != 0))
+		fail("pthread_create");
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("pid=%d start=%lu end=%lu\n", getpid(), (unsigned long)memory,
+	       (unsigned long)memory + size);
+	while (fgets(line, sizeof(line), stdin) && strcmp(line, "quit\n") != 0) {
+		if (strcmp(line, "begin\n") == 0) {
+			begin_ns = now_ns();
+			longest_access_ns = longest_map_ns = accesses = 0;
+			printf("begun\n");
+		} else if (strcmp(line, "end\n") == 0) {
+			/* What still waits has waited, too. */
+			keep_longest(&longest_access_ns, now_ns() - access_since_ns);
+			if (map_since_ns)
+				keep_longest(&longest_map_ns, now_ns() - map_since_ns);
+			printf("access_us=%lu map_us=%lu accesses_per_ms=%lu\n",
+			       (unsigned long)(longest_access_ns / 1000),
+			       (unsigned long)(longest_map_ns / 1000),
+			       (unsigned long)(accesses / ((now_ns() - begin_ns) / 1000000 + 1)));
+		} else {
+			tell_where();
+		}
+	}
+	return EXIT_SUCCESS;
+}
