@@ -43,8 +43,14 @@ struct mover_order {
 	int pid;
 	uint64_t start_ns; /* as in place_guest; 0: whoever has the pid */
 	unsigned to_node;
-	struct place_set keep;		  /* other nodes whose pages may stay where they are */
-	const struct pages_range *ranges; /* NULL: what the child finds in /proc/PID/maps */
+	struct place_set keep; /* other nodes whose pages may stay where they are */
+	/*
+	 * What is its memory: place_ranges_read() in the child, told by these two; or the ranges
+	 * given here, where they are not NULL.
+	 */
+	const struct place_guest *guest; /* NULL: nothing is known of it but its pid */
+	bool is_guest;			 /* else all of its memory is looked at */
+	const struct pages_range *ranges;
 	size_t n_ranges;
 	uint64_t reserve_bytes;	  /* stays free on the target: at least its high watermark */
 	uint64_t bandwidth_mib_s; /* 0: no limit */

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "act/regions.h"
 #include "host/cleanup.h"
+#include "host/root.h"
+#include "observe/mounts.h"
+#include "observe/ranges.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define MS_NS UINT64_C(1000000)
@@ -246,6 +248,43 @@ static void watch_over(struct crew *crew, int fd)
 
 /* ---- all of it ----------------------------------------------------------------------------- */
 
+/* In the child: maps may wait for the guest's mmap lock. */
+static int read_ranges(const struct mover_order *order, uint64_t base_bytes,
+		       struct pages_range **ret_ranges, size_t *ret_n)
+{
+	struct place_guest guest = { .pid = order->pid };
+	_cleanup_text_ struct place_text text = { 0 };
+	struct place_mounts mounts;
+	struct place_ranges found;
+	struct place_root root;
+	int r = place_root_open(NULL, &root);
+
+	if (r < 0)
+		return r;
+	if (order->guest)
+		guest = *order->guest;
+	(void)place_mounts_read(&root, &text, &mounts);
+	r = place_ranges_read(&root, &text, &mounts, &guest, order->is_guest, &found);
+	place_root_close(&root);
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	*ret_ranges = calloc(found.n, sizeof(**ret_ranges));
+	if (!*ret_ranges)
+		return -ENOMEM;
+	for (size_t i = 0; i < found.n; i++) {
+		const struct place_range *range = &found.list[i];
+
+		(*ret_ranges)[i] = (struct pages_range){
+			.start = range->start,
+			.end = range->end,
+			.pool_bytes = range->page_bytes > base_bytes ? range->page_bytes : 0,
+			.is_shared = range->is_shared,
+		};
+	}
+	*ret_n = found.n;
+	return 0;
+}
+
 static int find_ranges(struct crew *crew, struct pages_range **ret_owned)
 {
 	const struct mover_order *order = crew->order;
@@ -254,7 +293,7 @@ static int find_ranges(struct crew *crew, struct pages_range **ret_owned)
 	crew->ranges = order->ranges;
 	crew->n_ranges = order->n_ranges;
 	if (!order->ranges) {
-		r = regions_read(order->pid, ret_owned, &crew->n_ranges);
+		r = read_ranges(order, crew->act->base_bytes, ret_owned, &crew->n_ranges);
 		crew->ranges = *ret_owned;
 	}
 	crew->n_windows = pages_n_windows(crew->act, crew->ranges, crew->n_ranges);
