@@ -27,9 +27,11 @@
 /* Each guest is looked at again so often: affinity, devices and migration change. */
 #define LOOK_AGAIN_NS (120 * NS_PER_S)
 #define LOOKS_AGAIN_PER_TURN 16
-/* Samples are as old as this at most, where they are what speaks for a guest; of a suspect, this.
- */
-#define SAMPLE_AGAIN_NS (60 * NS_PER_S)
+/* A crowd of new processes is looked at in as many jobs as it takes, so far apart. */
+#define CROWD_US 500000
+/* So old are samples at most, where they are what speaks for a guest: idle, busy, or suspect. */
+#define SAMPLE_IDLE_NS (600 * NS_PER_S)
+#define SAMPLE_BUSY_NS (60 * NS_PER_S)
 #define SAMPLE_SUSPECT_NS (10 * NS_PER_S)
 
 /* ---- buffers ------------------------------------------------------------------------------ */
@@ -128,8 +130,10 @@ static int align_memories(struct cycle *cycle)
 static int want_look(int pid, void *data)
 {
 	struct cycle *cycle = data;
+	const int r = looks_want(&cycle->looks, pid);
 
-	return looks_want(&cycle->looks, pid);
+	cycle->is_crowded = cycle->is_crowded || r < 0;
+	return r;
 }
 
 static uint64_t now_ns(struct cycle *cycle)
@@ -157,6 +161,7 @@ static void refresh(struct cycle *cycle)
 {
 	const uint64_t now = now_ns(cycle);
 
+	cycle->is_crowded = false;
 	(void)place_watch_scan(&cycle->watch, now, want_look, cycle);
 	(void)place_watch_refresh(&cycle->watch, now);
 	cycle->refreshed_ns = now;
@@ -176,26 +181,28 @@ static void infer(struct cycle *cycle, size_t i)
 	activity->evidence = PLACE_EVIDENCE_RESIDENCY;
 }
 
-static bool is_suspect(const struct cycle *cycle, size_t i)
+static uint64_t sample_again_ns(const struct cycle *cycle, size_t i)
 {
 	const struct place_activity *activity = &cycle->watch.activities[i];
 
+	if (activity->busy_millicpu < cycle->settings->busy_millicpu)
+		return SAMPLE_IDLE_NS;
 	return (activity->known & PLACE_ACTIVITY_REMOTE) &&
-	       activity->remote_permille >= cycle->settings->suspect_permille &&
-	       activity->busy_millicpu >= cycle->settings->busy_millicpu;
+			       activity->remote_permille >= cycle->settings->suspect_permille ?
+		       SAMPLE_SUSPECT_NS :
+		       SAMPLE_BUSY_NS;
 }
 
 /* The second tier is for those whose group does not say where their memory lies. */
 static bool wants_sample(const struct cycle *cycle, size_t i, uint64_t now)
 {
-	const uint64_t again_ns = is_suspect(cycle, i) ? SAMPLE_SUSPECT_NS : SAMPLE_AGAIN_NS;
 	const struct cycle_memory *memory = &cycle->memories[i];
 
 	if (cycle->watch.classes[i] == PLACE_CLASS_UNREADABLE ||
 	    cycle->watch.classes[i] == PLACE_CLASS_EXCLUDED ||
 	    place_watch_has_own_group(&cycle->watch, i))
 		return false;
-	return !memory->sampled_ns || now >= memory->sampled_ns + again_ns;
+	return !memory->sampled_ns || now >= memory->sampled_ns + sample_again_ns(cycle, i);
 }
 
 /* Who is looked at more closely: what is new was asked for by the scan. */
@@ -318,10 +325,11 @@ static int begin_anew(struct cycle *cycle)
 
 static void set_next_turn(struct cycle *cycle)
 {
-	const unsigned s =
+	const uint64_t s =
 		cycle->is_quick ? cycle->settings->interval_min_s : cycle->settings->interval_max_s;
 
-	(void)sd_event_source_set_time_relative(cycle->timer, (uint64_t)s * 1000000);
+	(void)sd_event_source_set_time_relative(cycle->timer,
+						cycle->is_crowded ? CROWD_US : s * 1000000);
 	(void)sd_event_source_set_enabled(cycle->timer, SD_EVENT_ONESHOT);
 }
 
@@ -430,9 +438,7 @@ static void on_looks_done(void *data)
 	if (cycle->has_refresh_pending && !cycle->looks.look_job)
 		answer_waiting(cycle, NULL);
 	decide_and_tell(cycle);
-	if (looks_start(&cycle->looks))
-		return;
-	set_next_turn(cycle);
+	(void)looks_start(&cycle->looks);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)

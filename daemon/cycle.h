@@ -60,7 +60,8 @@ struct cycle {
 	sd_event_source *patience; /* questions that wait for a look */
 	char nodes_online[256];	   /* to notice nodes and CPUs that come or go */
 	char cpus_online[256];
-	bool is_quick; /* something happened: the next turn comes early */
+	bool is_crowded; /* there were more new processes than one job looks at */
+	bool is_quick;	 /* something happened: the next turn comes early */
 	uint64_t n_turns;
 };
 
