@@ -141,7 +141,8 @@ static bool try_layout(struct place_host *host, char *memory, size_t size, size_
 	_cleanup_free_ double *errors = calloc(n, sizeof(*errors));
 	uint64_t truth[64] = { 0 }, bytes[64], us;
 	struct place_residency residency;
-	int pid = getpid(), r = 0;
+	struct place_residency_how how = { SAMPLES, layout * 1000003, place_pages_ask, NULL };
+	int r = 0;
 	double truth_share;
 
 	us = now_us();
@@ -153,8 +154,9 @@ static bool try_layout(struct place_host *host, char *memory, size_t size, size_
 	printf("%-24s %5.1f%% %8" PRIu64, layouts[layout].name, truth_share, us);
 	us = now_us();
 	for (size_t i = 0; i < n && r == 0; i++) {
-		r = place_residency_sample(&ranges, &host->topology, SAMPLES, now_us() + i,
-					   place_pages_ask, &pid, bytes, &residency);
+		how.seed++;
+		r = place_residency_sample(&ranges, &host->topology, getpid(), &how, bytes,
+					   &residency);
 		errors[i] = share(bytes) - truth_share;
 		errors[i] = errors[i] < 0 ? -errors[i] : errors[i];
 	}

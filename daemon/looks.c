@@ -120,14 +120,18 @@ static void sample_one(struct looks *looks, const struct place_mounts *mounts,
 {
 	const int i = place_watch_find(looks->watch, order->pid);
 	struct place_host *host = looks->host;
+	const struct place_residency_how how = {
+		.n_samples = looks->n_samples,
+		.seed = looks->seed,
+		.ask = place_pages_ask,
+	};
 
 	record->outcome = -ESRCH;
 	if (i < 0)
 		return;
 	record->outcome = place_residency_read(
 		&host->root, &host->text, &host->topology, mounts, &looks->watch->guests[i],
-		!(looks->watch->traits[i] & PLACE_TRAIT_INCLUDED), looks->n_samples, looks->seed,
-		place_pages_ask, NULL, bytes, &record->residency);
+		!(looks->watch->traits[i] & PLACE_TRAIT_INCLUDED), &how, bytes, &record->residency);
 }
 
 static int sample_all(void *data, FILE *out)

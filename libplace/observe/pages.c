@@ -5,9 +5,8 @@
 #include <errno.h>
 #include <numaif.h>
 
-int place_pages_ask(void *data, size_t n, void **pages, int *status)
+int place_pages_ask(void *data, int pid, size_t n, void **pages, int *status)
 {
-	const int pid = *(const int *)data;
-
+	(void)data;
 	return move_pages(pid, n, pages, NULL, status, 0) < 0 ? -errno : 0;
 }

@@ -8,9 +8,9 @@
 #include <stddef.h>
 
 /*
- * A place_residency_ask for move_pages(2) without nodes, which moves nothing; `data` points to the
- * pid, an int. Needs the rights of ptrace over the process.
+ * A place_residency_ask for move_pages(2) without nodes, which moves nothing; `data` is not used.
+ * Needs the rights of ptrace over the process.
  *
  * Returns: 0 or -errno: -ESRCH, -EPERM, -ENOMEM.
  */
-int place_pages_ask(void *data, size_t n, void **pages, int *status);
+int place_pages_ask(void *data, int pid, size_t n, void **pages, int *status);

@@ -7,8 +7,6 @@
 #include <string.h>
 
 #include "host/cleanup.h"
-#include "observe/facts.h"
-#include "observe/numa_maps.h"
 
 /*
  * Pages per call. The kernel takes the mmap lock per 16 of them (mm/migrate.c
@@ -17,18 +15,23 @@
  */
 #define CHUNK 512
 
-/* numa_maps costs 1.0 ms for 128 MiB, 4096 samples 1.1 (performance measured 2026-11). */
-#define NUMA_MAPS_MOST (UINT64_C(128) << 20)
+/*
+ * Samples in a row take every residue of the page number modulo this once: pages that are
+ * interleaved over 2, 4, .. nodes are then counted as evenly as they lie.
+ */
+#define RESIDUES 64
 
 struct sampler {
 	const struct place_topology *topology;
-	place_residency_ask ask;
-	void *data;
+	const struct place_residency_how *how;
+	int pid;
 	uint64_t random;
 	uint64_t *counts; /* by index of the node, of the range that is being sampled */
 	uint64_t n_asked;
 	uint64_t n_present;
-	size_t n; /* in the chunk */
+	uint8_t residues[RESIDUES]; /* in random order, made anew when all were taken */
+	size_t n_residues;	    /* that are left */
+	size_t n;		    /* in the chunk */
 	void *pages[CHUNK];
 	int status[CHUNK];
 };
@@ -47,6 +50,38 @@ static uint64_t next_random(uint64_t *state)
 static uint64_t random_below(uint64_t *state, uint64_t bound)
 {
 	return (uint64_t)((unsigned __int128)next_random(state) * bound >> 64);
+}
+
+static uint64_t next_residue(struct sampler *sampler)
+{
+	uint8_t *residues = sampler->residues;
+
+	if (!sampler->n_residues) {
+		for (size_t i = 0; i < RESIDUES; i++) {
+			const size_t at = random_below(&sampler->random, i + 1);
+
+			residues[i] = residues[at];
+			residues[at] = (uint8_t)i;
+		}
+		sampler->n_residues = RESIDUES;
+	}
+	return residues[--sampler->n_residues];
+}
+
+/*
+ * A random page of the stratum from..to: of those with the next residue where each has as good a
+ * chance, else any. Strata are seldom multiples of RESIDUES, so what is over is drawn for first.
+ */
+static uint64_t draw_page(struct sampler *sampler, uint64_t from, uint64_t to)
+{
+	const uint64_t n_pages = to - from, n_blocks = n_pages / RESIDUES;
+	const uint64_t residue = next_residue(sampler);
+	const uint64_t page = random_below(&sampler->random, n_pages);
+
+	if (page >= n_blocks * RESIDUES)
+		return from + page;
+	return from + page / RESIDUES * RESIDUES +
+	       (residue + RESIDUES - from % RESIDUES) % RESIDUES;
 }
 
 /* Ids are the indices on most machines. */
@@ -69,7 +104,8 @@ static int flush(struct sampler *sampler)
 	if (!sampler->n)
 		return 0;
 	memset(sampler->status, 0xff, sampler->n * sizeof(sampler->status[0]));
-	r = sampler->ask(sampler->data, sampler->n, sampler->pages, sampler->status);
+	r = sampler->how->ask(sampler->how->data, sampler->pid, sampler->n, sampler->pages,
+			      sampler->status);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < sampler->n; i++) {
@@ -102,7 +138,7 @@ static int sample_range(struct sampler *sampler, const struct place_range *range
 
 	for (uint64_t i = 0; i < n_strata; i++) {
 		const uint64_t to = scale(i + 1, n_pages, n_strata);
-		const uint64_t page = from + random_below(&sampler->random, to - from);
+		const uint64_t page = draw_page(sampler, from, to);
 
 		sampler->pages[sampler->n++] =
 			(void *)(uintptr_t)(range->start + page * range->page_bytes);
@@ -117,14 +153,14 @@ static int sample_range(struct sampler *sampler, const struct place_range *range
 }
 
 static int sample_ranges(struct sampler *sampler, const struct place_ranges *ranges,
-			 size_t n_samples, uint64_t *bytes, bool *ret_is_exact)
+			 uint64_t *bytes, bool *ret_is_exact)
 {
 	*ret_is_exact = true;
 	for (size_t i = 0; i < ranges->n; i++) {
 		const struct place_range *range = &ranges->list[i];
 		const uint64_t size = range->end - range->start;
 		const uint64_t n_pages = size / range->page_bytes;
-		uint64_t n_strata = scale(size, n_samples, ranges->bytes) + 1;
+		uint64_t n_strata = scale(size, sampler->how->n_samples, ranges->bytes) + 1;
 		int r;
 
 		if (n_strata >= n_pages)
@@ -180,8 +216,8 @@ static uint64_t sum_bytes(const uint64_t *bytes, size_t n_nodes)
 }
 
 int place_residency_sample(const struct place_ranges *ranges, const struct place_topology *topology,
-			   size_t n_samples, uint64_t seed, place_residency_ask ask, void *data,
-			   uint64_t *bytes, struct place_residency *ret_residency)
+			   int pid, const struct place_residency_how *how, uint64_t *bytes,
+			   struct place_residency *ret_residency)
 {
 	_cleanup_free_ uint64_t *counts = calloc(topology->n_nodes, sizeof(*counts));
 	_cleanup_free_ struct sampler *sampler = calloc(1, sizeof(*sampler));
@@ -189,19 +225,19 @@ int place_residency_sample(const struct place_ranges *ranges, const struct place
 	bool is_exact;
 	int r;
 
-	if (!ranges->n || !ranges->bytes || !n_samples)
+	if (!ranges->n || !ranges->bytes || !how->n_samples)
 		return -EINVAL;
 	if (!counts || !sampler)
 		return -ENOMEM;
 	*sampler = (struct sampler){
 		.topology = topology,
-		.ask = ask,
-		.data = data,
-		.random = seed,
+		.how = how,
+		.pid = pid,
+		.random = how->seed,
 		.counts = counts,
 	};
 	memset(bytes, 0, topology->n_nodes * sizeof(*bytes));
-	r = sample_ranges(sampler, ranges, n_samples, bytes, &is_exact);
+	r = sample_ranges(sampler, ranges, bytes, &is_exact);
 	if (r < 0)
 		return r;
 	residency.n_asked = sampler->n_asked;
@@ -213,58 +249,4 @@ int place_residency_sample(const struct place_ranges *ranges, const struct place
 						      residency.present_bytes, residency.n_present);
 	*ret_residency = residency;
 	return 0;
-}
-
-static bool is_same(const struct place_root *root, struct place_text *text,
-		    const struct place_guest *guest)
-{
-	uint64_t cpu_time_ns, start_ns;
-
-	return place_root_readf(root, text, "proc/%d/stat", guest->pid) == 0 &&
-	       place_facts_parse_stat(text->data, &cpu_time_ns, &start_ns) == 0 &&
-	       start_ns == guest->start_ns;
-}
-
-static int read_numa_maps(const struct place_root *root, struct place_text *text,
-			  const struct place_topology *topology, const struct place_ranges *ranges,
-			  const struct place_guest *guest, uint64_t *bytes,
-			  struct place_residency *ret_residency)
-{
-	int r;
-
-	r = place_root_readf(root, text, "proc/%d/numa_maps", guest->pid);
-	if (r < 0)
-		return r;
-	memset(bytes, 0, topology->n_nodes * sizeof(*bytes));
-	*ret_residency = (struct place_residency){
-		.present_bytes = place_numa_maps_sum(text->data, ranges, topology, bytes),
-	};
-	return 0;
-}
-
-int place_residency_read(const struct place_root *root, struct place_text *text,
-			 const struct place_topology *topology, const struct place_mounts *mounts,
-			 const struct place_guest *guest, bool is_guest, size_t n_samples,
-			 uint64_t seed, place_residency_ask ask, void *data, uint64_t *bytes,
-			 struct place_residency *ret_residency)
-{
-	_cleanup_free_ struct place_ranges *ranges = malloc(sizeof(*ranges));
-	int r;
-
-	if (!ranges)
-		return -ENOMEM;
-	if (!is_same(root, text, guest))
-		return -ESRCH;
-	r = place_ranges_read(root, text, mounts, guest, is_guest, ranges);
-	if (r < 0)
-		return r;
-	r = -ENOENT;
-	if (ranges->bytes <= NUMA_MAPS_MOST)
-		r = read_numa_maps(root, text, topology, ranges, guest, bytes, ret_residency);
-	if (r < 0)
-		r = place_residency_sample(ranges, topology, n_samples, seed, ask, data, bytes,
-					   ret_residency);
-	if (r == 0 && !is_same(root, text, guest))
-		r = -ESRCH;
-	return r;
 }

@@ -38,6 +38,14 @@ static int interleaved(uint64_t page)
 	return page % 2 ? 3 : 0;
 }
 
+static int by_chance(uint64_t page)
+{
+	uint64_t x = (page + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	return x >> 63 ? 3 : 0;
+}
+
 static int in_runs(uint64_t page)
 {
 	/* 2 MiB runs, of which three in ten are on the second node. */
@@ -60,10 +68,11 @@ static int absent(uint64_t page)
 	return -EFAULT;
 }
 
-static int ask(void *data, size_t n, void **pages, int *status)
+static int ask(void *data, int pid, size_t n, void **pages, int *status)
 {
 	struct host *host = data;
 
+	assert_int_equal(pid, 4711);
 	if (host->fail)
 		return host->fail;
 	for (size_t i = 0; i < n; i++) {
@@ -89,10 +98,10 @@ static void sample(layout node_of, uint64_t size, uint64_t page_bytes, size_t n,
 		.bytes = size,
 	};
 	struct host host = { .node_of = node_of, .page_bytes = page_bytes };
+	const struct place_residency_how how = { n, seed, ask, &host };
 
-	assert_int_equal(
-		place_residency_sample(&ranges, &topology, n, seed, ask, &host, bytes, &residency),
-		0);
+	assert_int_equal(place_residency_sample(&ranges, &topology, 4711, &how, bytes, &residency),
+			 0);
 	assert_int_equal(residency.n_asked, host.n_asked);
 	assert_int_equal(residency.present_bytes, bytes[0] + bytes[1]);
 }
@@ -107,11 +116,14 @@ static void test_shares(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 0; seed < 100; seed++) {
-		/* 99 % of seeds lie within the error; all of them within twice of it. */
-		sample(interleaved, 4 * GIB, 4096, 4096, seed);
+		/* The error said is that of chance: 99 % of seeds are within it, all within twice.
+		 */
+		sample(by_chance, 4 * GIB, 4096, 4096, seed);
 		assert_in_range(share(), 500 - 2 * residency.error_permille,
 				500 + 2 * residency.error_permille);
 		assert_in_range(residency.error_permille, 15, 25);
+		sample(interleaved, 4 * GIB - 4096 * 13, 4096, 4096, seed);
+		assert_in_range(share(), 490, 510);
 		sample(in_runs, 4 * GIB, 4096, 4096, seed);
 		assert_in_range(share(), 280, 320);
 		assert_in_range(residency.present_bytes, 4 * GIB - 4096, 4 * GIB);
@@ -176,11 +188,11 @@ static void test_several_ranges(void **state)
 		.bytes = 4 * GIB,
 	};
 	struct host host = { .node_of = interleaved, .page_bytes = 4096 };
+	const struct place_residency_how how = { 4096, 5, ask, &host };
 
 	(void)state;
-	assert_int_equal(
-		place_residency_sample(&ranges, &topology, 4096, 5, ask, &host, bytes, &residency),
-		0);
+	assert_int_equal(place_residency_sample(&ranges, &topology, 4711, &how, bytes, &residency),
+			 0);
 	/* The first lies on even pages alone: all of it is on node 0, and half of the second. */
 	assert_in_range(bytes[0], GIB + 3 * GIB / 2 - GIB / 10, GIB + 3 * GIB / 2 + GIB / 10);
 	assert_in_range(residency.n_asked, 512 + 3072, 512 + 3073);
@@ -190,20 +202,20 @@ static void test_failures(void **state)
 {
 	struct place_ranges ranges = { 0 };
 	struct host host = { .fail = -ESRCH, .page_bytes = 4096 };
+	struct place_residency_how how = { 1, 1, ask, &host };
 
 	(void)state;
-	assert_int_equal(
-		place_residency_sample(&ranges, &topology, 1, 1, ask, &host, bytes, &residency),
-		-EINVAL);
+	assert_int_equal(place_residency_sample(&ranges, &topology, 4711, &how, bytes, &residency),
+			 -EINVAL);
 	ranges.n = 1;
 	ranges.list[0] = (struct place_range){ START, START + 8192, 4096, false };
 	ranges.bytes = 8192;
-	assert_int_equal(
-		place_residency_sample(&ranges, &topology, 0, 1, ask, &host, bytes, &residency),
-		-EINVAL);
-	assert_int_equal(
-		place_residency_sample(&ranges, &topology, 1, 1, ask, &host, bytes, &residency),
-		-ESRCH);
+	how.n_samples = 0;
+	assert_int_equal(place_residency_sample(&ranges, &topology, 4711, &how, bytes, &residency),
+			 -EINVAL);
+	how.n_samples = 1;
+	assert_int_equal(place_residency_sample(&ranges, &topology, 4711, &how, bytes, &residency),
+			 -ESRCH);
 }
 
 int main(void)
