@@ -321,6 +321,8 @@ void settings_move_policy(const struct settings *settings, struct place_move_pol
 		.is_enabled = settings->move_enabled,
 		.remote_permille = settings->remote_permille,
 		.locality_permille = settings->locality_percent * 10,
+		.utilization_percent = settings->utilization_percent,
+		.merges_interleaved = !settings->keep_interleaved,
 		.busy_millicpu = settings->busy_millicpu,
 		.payback_s = settings->payback_s,
 		.steps_max = settings->guests_at_once,

@@ -48,10 +48,19 @@ static uint64_t all_bytes(const struct place_plan_input *input, size_t guest)
 	return sum;
 }
 
-static bool is_movable(enum place_class class)
+static bool is_movable(const struct place_move_policy *move, enum place_class class)
 {
 	return class == PLACE_CLASS_FREE || class == PLACE_CLASS_AUTO ||
-	       class == PLACE_CLASS_STATIC || class == PLACE_CLASS_PINNED;
+	       class == PLACE_CLASS_STATIC || class == PLACE_CLASS_PINNED ||
+	       (class == PLACE_CLASS_INTERLEAVED && move->merges_interleaved);
+}
+
+/* What must be there for it, so that it can grow beside others; never less than it has. */
+static uint64_t room_for(const struct place_move_policy *move, uint64_t bytes)
+{
+	const unsigned percent = move->utilization_percent;
+
+	return percent && percent < 100 ? place_scale(bytes, 100, percent) : bytes;
 }
 
 /* What can be said of a guest by itself; PLACE_FATE_WAITING: it is worth a closer look. */
@@ -63,7 +72,7 @@ static enum place_fate judge_alone(const struct place_plan_input *input, size_t 
 
 	if (input->is_moving[i])
 		return PLACE_FATE_MOVING;
-	if (!is_movable(input->classes[i]))
+	if (!is_movable(input->move, input->classes[i]))
 		return PLACE_FATE_CLASS;
 	if ((activity->known & facts) != facts ||
 	    (input->sample->guests[i].known & identity) != identity)
@@ -174,7 +183,7 @@ static enum place_fate find_target(const struct place_plan_input *input, size_t 
 	const struct place_guest *facts = &input->sample->guests[guest];
 	const struct place_request request = {
 		.vcpus_centi = facts->known & PLACE_GUEST_VCPUS ? facts->n_vcpus * 100 : 100,
-		.memory_bytes = facts->memory_bytes,
+		.memory_bytes = room_for(input->move, facts->memory_bytes),
 	};
 	struct place_advice advice;
 	struct place_model model;

@@ -12,9 +12,13 @@ struct place_move_policy {
 	bool is_enabled;
 	unsigned remote_permille;   /* guests with less remote access are local enough */
 	unsigned locality_permille; /* of its memory on one node: nothing more to gather */
-	uint64_t busy_millicpu;	    /* guests that use less are idle */
-	uint64_t payback_s;	    /* a move that has not paid by then is not made */
-	unsigned steps_max;	    /* guests moved at the same time, at most PLACE_STEPS_MAX */
+	/* Of the room that it finds on its new node a guest takes this much; 0 and above 100: all.
+	 */
+	unsigned utilization_percent;
+	bool merges_interleaved; /* what is spread on purpose may be gathered (numad's -K 0) */
+	uint64_t busy_millicpu;	 /* guests that use less are idle */
+	uint64_t payback_s;	 /* a move that has not paid by then is not made */
+	unsigned steps_max;	 /* guests moved at the same time, at most PLACE_STEPS_MAX */
 };
 
 /* What a plan is made from; arrays per guest are in the order of the sample. */

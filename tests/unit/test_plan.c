@@ -232,6 +232,46 @@ static void test_room_after_the_reserve(void **state)
 	assert_int_equal(world.plan.n_steps, 0);
 }
 
+/* 8 GiB at 80 % want 10; a guest takes no less than it has, whatever -u says. */
+static void test_room_to_grow(void **state)
+{
+	static const struct {
+		unsigned percent;
+		uint64_t free_bytes;
+		enum place_fate fate;
+	} cases[] = {
+		{ 0, 8 * GIB, PLACE_FATE_MOVE },   { 100, 8 * GIB, PLACE_FATE_MOVE },
+		{ 130, 8 * GIB, PLACE_FATE_MOVE }, { 130, 8 * GIB - 1, PLACE_FATE_NO_ROOM },
+		{ 80, 10 * GIB, PLACE_FATE_MOVE }, { 80, 10 * GIB - 1, PLACE_FATE_NO_ROOM },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		set_up(NULL);
+		put_guest(1, 0, 3);
+		world.classes[1] = PLACE_CLASS_PINNED;
+		world.node_samples[3].free_bytes = cases[i].free_bytes;
+		world.move.utilization_percent = cases[i].percent;
+		make_plan();
+		if (world.fates[1] != cases[i].fate)
+			fail_msg("case %zu: %d", i, (int)world.fates[1]);
+	}
+}
+
+/* numad's -K 0; their vCPUs stay where they are. */
+static void test_interleaved_may_be_gathered(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	world.classes[1] = PLACE_CLASS_INTERLEAVED;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_CLASS);
+	world.move.merges_interleaved = true;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_MOVE);
+	assert_int_equal(world.plan.steps[0].to_node, world.nodes[3].id);
+}
+
 /* Two that would fill the same node: the second finds it taken. */
 static void test_steps_do_not_share_room(void **state)
 {
@@ -377,6 +417,8 @@ int main(void)
 		cmocka_unit_test_setup(test_never_outside_of_its_nodes, set_up),
 		cmocka_unit_test_setup(test_split_cpus_of_others_are_no_home, set_up),
 		cmocka_unit_test_setup(test_room_after_the_reserve, set_up),
+		cmocka_unit_test_setup(test_room_to_grow, set_up),
+		cmocka_unit_test_setup(test_interleaved_may_be_gathered, set_up),
 		cmocka_unit_test_setup(test_steps_do_not_share_room, set_up),
 		cmocka_unit_test_setup(test_what_keeps_a_guest_where_it_is, set_up),
 		cmocka_unit_test_setup(test_unknown_is_never_moved, set_up),

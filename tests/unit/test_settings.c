@@ -147,7 +147,8 @@ static void test_policies(void **state)
 				   "promise_s = 7\nreserve_permille = 0\nguest_overhead_mib = 3\n"
 				   "count_reclaimable = no\nsmt_percent = 0\nreserved_cpus = 1-2\n"
 				   "[move]\nenabled = off\nremote_permille = 2\n"
-				   "locality_percent = 80\nbusy_millicpu = 5\npayback_s = 9\n"
+				   "locality_percent = 80\nutilization_percent = 70\n"
+				   "keep_interleaved = no\nbusy_millicpu = 5\npayback_s = 9\n"
 				   "guests_at_once = 8\n"),
 			 0);
 	settings_policy(&settings, &policy);
@@ -163,6 +164,8 @@ static void test_policies(void **state)
 	assert_false(move.is_enabled);
 	assert_int_equal(move.remote_permille, 2);
 	assert_int_equal(move.locality_permille, 800);
+	assert_int_equal(move.utilization_percent, 70);
+	assert_true(move.merges_interleaved);
 	assert_int_equal(move.busy_millicpu, 5);
 	assert_int_equal(move.payback_s, 9);
 	assert_int_equal(move.steps_max, 8);
