@@ -17,7 +17,7 @@ cd "$(dirname "$0")"
 build_packages=(autoconf autoconf-archive automake libtool pkg-config gcc libc6-dev make
 	libsmartcols-dev libsystemd-dev libinih-dev libnuma-dev libcgroup-dev libcap-ng-dev)
 test_packages=(libcmocka-dev clang clang-format g++ hwloc-nox libclang-rt-14-dev python3 python3-pytest
-	logrotate shellcheck strace systemd tar bzip2 xz-utils)
+	logrotate numactl shellcheck strace systemd tar bzip2 xz-utils)
 jobs=$(nproc)
 start_s=$SECONDS
 n_passed=0 n_failed=0 n_skipped=0

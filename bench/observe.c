@@ -27,6 +27,8 @@
 #include "guests.h"
 #include "host/cleanup.h"
 #include "host/text.h"
+#include "observe/pages.h"
+#include "observe/residency.h"
 #include "observe/topology.h"
 #include "observe/watch.h"
 
@@ -41,13 +43,16 @@
 #define GOAL_CHEAPER 100.0  /* times, than numastat -c of 4 GiB */
 #define GOAL_GROWTH 1.1	    /* 12 GiB to 1 GiB */
 #define GOAL_FELT_FIRST 1.2 /* p99 of mmap(), to unwatched */
-#define AIM_SHARE 0.5	    /* per cent of a core with 1000 guests */
+#define GOAL_FELT_SECOND 20.0
+#define AIM_SHARE 0.5 /* per cent of a core with 1000 guests */
 
 extern char **environ;
 
 static struct place_root root;
 static struct place_text text;
 static struct place_topology topology;
+static struct place_mounts mounts;
+static uint64_t *sampled_bytes;
 static bool is_quick, is_missed;
 
 /* ---- telling ---- */
@@ -207,6 +212,21 @@ static double time_numastat(const struct guests *guests)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
+/* The second tier: so many random pages, of one guest. Returns CPU time. */
+#define PAGES_SAMPLED 4096
+static double time_samples(const struct guests *guests)
+{
+	const double from = cpu_us();
+	struct place_residency residency;
+	int pid = guests->pids[0];
+
+	if (place_residency_read(&root, &text, &topology, &mounts, &guests->looks[0].guest, false,
+				 PAGES_SAMPLED, now_ns++, place_pages_ask, &pid, sampled_bytes,
+				 &residency) < 0)
+		exit(2);
+	return cpu_us() - from;
+}
+
 /* ---- scenes ---- */
 
 static uint64_t available_bytes(void)
@@ -228,7 +248,7 @@ static uint64_t cut_to_fit(uint64_t bytes, uint64_t unit)
 }
 
 struct costs {
-	struct samples first_tier, threads, scan, numa_maps, numastat;
+	struct samples first_tier, threads, scan, numa_maps, numastat, sampled;
 };
 
 static void measure(const struct guests *guests, unsigned rounds, struct costs *costs)
@@ -300,11 +320,15 @@ static void scene_many(size_t n, uint64_t bytes_each)
 	guests_stop(&guests);
 }
 
-/* First tier, threads and all, of one guest; and the same by numa_maps and numastat. */
-static void measure_one(uint64_t bytes, double *ret_us, double *ret_numa_maps_us,
-			double *ret_numastat_us)
+/* First tier, threads and all, of one guest; and the same by other means. */
+struct one {
+	double us, sampled_us, numa_maps_us, numastat_us;
+};
+
+static struct one measure_one(uint64_t bytes)
 {
 	struct costs costs = { 0 };
+	struct one one;
 	struct guests guests;
 
 	guests_start(&guests, 1, bytes, false);
@@ -314,53 +338,62 @@ static void measure_one(uint64_t bytes, double *ret_us, double *ret_numa_maps_us
 		double us;
 
 		add_sample(&costs.threads, time_refresh(500));
+		add_sample(&costs.sampled, time_samples(&guests));
 		add_sample(&costs.numa_maps, time_numa_maps(&guests));
 		us = time_numastat(&guests);
 		if (us > 0)
 			add_sample(&costs.numastat, us);
 	}
-	*ret_us = median(&costs.threads);
-	*ret_numa_maps_us = median(&costs.numa_maps);
-	*ret_numastat_us = median(&costs.numastat);
+	one = (struct one){
+		.us = median(&costs.threads),
+		.sampled_us = median(&costs.sampled),
+		.numa_maps_us = median(&costs.numa_maps),
+		.numastat_us = median(&costs.numastat),
+	};
 	place_watch_done(&watch);
 	guests_stop(&guests);
+	return one;
 }
 
 static void scene_one(void)
 {
 	const uint64_t bytes = cut_to_fit(4 * GIB, GIB / 4);
-	double us, numa_maps_us, numastat_us;
+	const struct one one = measure_one(bytes);
 	char what[96];
 
-	measure_one(bytes, &us, &numa_maps_us, &numastat_us);
 	snprintf(what, sizeof(what), "one guest of %.2f GiB, 4 KiB pages, vCPU threads too",
 		 (double)bytes / (double)GIB);
-	row(what, "", "%.2f us", us);
-	row("  numa_maps", "", "%.2f ms", numa_maps_us / 1e3);
-	row("  numa_maps / first tier", "", "%.0f x", numa_maps_us / us);
-	row("  numastat -c PID", "", "%.2f ms", numastat_us / 1e3);
+	row(what, "", "%.2f us", one.us);
+	row("  second tier, 4096 pages", "", "%.2f ms", one.sampled_us / 1e3);
+	row("  numa_maps", "", "%.2f ms", one.numa_maps_us / 1e3);
+	row("  numastat -c PID", "", "%.2f ms", one.numastat_us / 1e3);
+	row("  numa_maps / first tier", "", "%.0f x", one.numa_maps_us / one.us);
+	row("  numa_maps / second tier", "", "%.1f x", one.numa_maps_us / one.sampled_us);
 	if (bytes == 4 * GIB)
-		goal("  numastat -c PID / first tier", numastat_us / us, false, GOAL_CHEAPER);
+		goal("  numastat -c PID / first tier", one.numastat_us / one.us, false,
+		     GOAL_CHEAPER);
 	else
-		row("  numastat -c PID / first tier", "(smaller)", "%.0f x", numastat_us / us);
+		row("  numastat -c PID / first tier", "(smaller)", "%.0f x",
+		    one.numastat_us / one.us);
 }
 
 static void scene_growth(void)
 {
 	const uint64_t large_bytes = cut_to_fit(12 * GIB, GIB);
-	double small, large, small_maps, large_maps, numastat_us;
+	struct one small, large;
 	char what[96];
 
 	if (large_bytes < 2 * GIB) {
 		row("growth with memory", "", "too little memory");
 		return;
 	}
-	measure_one(GIB, &small, &small_maps, &numastat_us);
-	measure_one(large_bytes, &large, &large_maps, &numastat_us);
+	small = measure_one(GIB);
+	large = measure_one(large_bytes);
 	snprintf(what, sizeof(what), "one guest of %llu GiB / one of 1 GiB",
 		 (unsigned long long)(large_bytes / GIB));
-	goal(what, large / small, true, GOAL_GROWTH);
-	row("  the same by numa_maps", "", "%.1f x", large_maps / small_maps);
+	goal(what, large.us / small.us, true, GOAL_GROWTH);
+	row("  the same by 4096 pages", "", "%.1f x", large.sampled_us / small.sampled_us);
+	row("  the same by numa_maps", "", "%.1f x", large.numa_maps_us / small.numa_maps_us);
 }
 
 static void scene_listing(void)
@@ -408,6 +441,14 @@ static void observe_first_tier(const struct guests *guests)
 	sleep_us(5000);
 }
 
+/* A quarter of the time is sampling, which no daemon does. */
+static void observe_second_tier(const struct guests *guests)
+{
+	(void)place_watch_refresh(&watch, now_ns += CYCLE_S * S);
+	(void)time_samples(guests);
+	sleep_us(5000);
+}
+
 static void observe_numa_maps(const struct guests *guests)
 {
 	(void)time_numa_maps(guests);
@@ -448,8 +489,9 @@ static void scene_felt(void)
 		double limit;
 	} observers[] = {
 		{ "unwatched", observe_nothing, 0 },
-		{ "first tier, 200 cycles a second", observe_first_tier, GOAL_FELT_FIRST },
-		{ "its numa_maps being read", observe_numa_maps, 0 },
+		{ "first tier, 5 ms apart", observe_first_tier, GOAL_FELT_FIRST },
+		{ "second tier, 5 ms apart", observe_second_tier, GOAL_FELT_SECOND },
+		{ "numa_maps, 5 ms apart", observe_numa_maps, 0 },
 	};
 	const uint64_t bytes = cut_to_fit(8 * GIB, GIB / 4);
 	struct samples felt[ELEMENTSOF(observers)] = { 0 };
@@ -465,7 +507,7 @@ static void scene_felt(void)
 			add_sample(&felt[j], felt_us(&guests, observers[j].observe));
 	unwatched = median(&felt[0]);
 	for (size_t j = 0; j < ELEMENTSOF(observers); j++) {
-		snprintf(what, sizeof(what), "p99 of mmap() in a guest of %.2f GiB, %s",
+		snprintf(what, sizeof(what), "p99 of mmap(), guest of %.2f GiB, %s",
 			 (double)bytes / (double)GIB, observers[j].name);
 		row(what, "", "%.1f us", median(&felt[j]));
 		if (observers[j].limit > 0)
@@ -542,10 +584,15 @@ int main(int argc, char **argv)
 	raise_files();
 	if (place_root_open(NULL, &root) < 0 || place_topology_read(&root, &text, &topology) < 0)
 		return 2;
+	(void)place_mounts_read(&root, &text, &mounts);
+	sampled_bytes = calloc(topology.n_nodes, sizeof(*sampled_bytes));
+	if (!sampled_bytes)
+		return 2;
 	for (size_t i = 0; i < ELEMENTSOF(scenes); i++)
 		if (is_asked_for(words, scenes[i].name))
 			scenes[i].play();
 	puts(is_missed ? "a goal was missed" : "all goals met");
+	free(sampled_bytes);
 	place_topology_done(&topology);
 	place_text_done(&text);
 	place_root_close(&root);

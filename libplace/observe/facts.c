@@ -15,49 +15,26 @@
 #include "host/cleanup.h"
 #include "host/text.h"
 #include "observe/domstatus.h"
+#include "observe/procstat.h"
 
 #define KIB UINT64_C(1024)
 #define HUGEPAGE_DEFAULT_BYTES (2048 * KIB)
 
-/* fs/proc/array.c do_task_stat(), 6.18. */
 int place_facts_parse_stat(const char *text, uint64_t *ret_cpu_time_ns, uint64_t *ret_start_ns)
 {
-	const uint64_t ns_per_tick = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
-	const char *at = strrchr(text, ')');
-	uint64_t fields[23] = { 0 };
+	struct place_procstat stat;
 
-	if (!at || at[1] != ' ')
+	if (place_procstat_parse(text, &stat) < 0)
 		return -EINVAL;
-	at += 2;
-	for (size_t field = 3; field < ELEMENTSOF(fields); field++) {
-		at += *at == '-';
-		if (field > 3 && place_text_digits(&at, &fields[field]) < 0)
-			return -EINVAL;
-		at += strcspn(at, " ");
-		at += *at == ' ';
-	}
-	*ret_cpu_time_ns = place_multiply_u64(fields[14] + fields[15], ns_per_tick);
-	*ret_start_ns = place_multiply_u64(fields[22], ns_per_tick);
+	*ret_cpu_time_ns = place_ticks_to_ns(stat.cpu_ticks);
+	*ret_start_ns = place_ticks_to_ns(stat.start_ticks);
 	return 0;
 }
 
-/*
- * Resident: RssAnon + RssShmem (4.5 and later; a guest in a file or memfd is shmem) and the
- * hugetlb pages, which VmRSS does not hold (fs/proc/task_mmu.c task_mem(), 6.18).
- */
 static void parse_resident(const char *text, struct place_guest *guest)
 {
-	uint64_t anon, shmem = 0, hugetlb = 0;
-
-	if (!place_text_find_kib(text, "RssAnon:", &anon) &&
-	    !place_text_find_kib(text, "VmRSS:", &anon))
-		return;
-	(void)place_text_find_kib(text, "RssShmem:", &shmem);
-	(void)place_text_find_kib(text, "HugetlbPages:", &hugetlb);
-	guest->resident_pool_bytes = hugetlb;
-	if (__builtin_add_overflow(anon, shmem, &guest->resident_bytes))
-		return;
-	guest->known |= PLACE_GUEST_RESIDENT;
+	if (place_status_resident(text, &guest->resident_bytes, &guest->resident_pool_bytes))
+		guest->known |= PLACE_GUEST_RESIDENT;
 }
 
 static bool find_set(const char *text, const char *key, char *list, struct place_set *set)
