@@ -33,12 +33,17 @@ static void copy_comm(const char *text, const char *end, char *comm)
 	comm[size] = '\0';
 }
 
-/* A negative number, which only fields that nobody asks for have, reads as 0. */
+/*
+ * A negative number, which only fields that nobody asks for have, reads as 0. A recording may end
+ * behind the start time.
+ */
 static int parse_fields(const char *at, uint64_t *fields)
 {
 	for (int field = FIELD_STATE + 1; field <= FIELD_PROCESSOR; field++) {
 		int r = 0;
 
+		if (field > FIELD_START && (*at == '\n' || *at == '\0'))
+			return 0;
 		if (*at++ != ' ')
 			return -EINVAL;
 		fields[field] = 0;
@@ -55,7 +60,7 @@ static int parse_fields(const char *at, uint64_t *fields)
 int place_procstat_parse(const char *text, struct place_procstat *ret_stat)
 {
 	const char *end = strrchr(text, ')');
-	uint64_t fields[FIELD_PROCESSOR + 1];
+	uint64_t fields[FIELD_PROCESSOR + 1] = { [FIELD_PROCESSOR] = UINT_MAX };
 	int r;
 
 	if (!end || end[1] != ' ' || end[2] == '\0')

@@ -17,7 +17,7 @@ struct place_procstat {
 	char comm[PLACE_COMM_MAX]; /* as it is: anybody may have chosen it. Cut where longer */
 	char state;		   /* 'R', 'S', 'D', 'T', 'Z', 'X', ... */
 	unsigned n_threads;
-	unsigned processor;	 /* where it ran last */
+	unsigned processor;	 /* where it ran last; UINT_MAX: the line does not say */
 	uint64_t cpu_ticks;	 /* user and system; of all threads in /proc/PID/stat */
 	uint64_t start_ticks;	 /* since boot */
 	uint64_t resident_pages; /* file pages are in it */

@@ -104,6 +104,12 @@ static void test_damaged(void **state)
 				     "1 1 1 1 1 1 1 1 1 1 1 1 1 1 1\n",
 				     &stat),
 		-ERANGE);
+	/* A recording that has no more. */
+	assert_int_equal(
+		place_procstat_parse("1 (a) S 1 1 1 1 1 1 1 1 1 1 2 3 1 1 1 1 5 1 77\n", &stat), 0);
+	assert_int_equal(stat.start_ticks, 77);
+	assert_true(stat.processor == UINT32_MAX);
+	assert_int_equal(stat.resident_pages, 0);
 	/* CPU times that only a recording can have. */
 	assert_int_equal(
 		place_procstat_parse("1 (a) S 1 1 1 1 1 1 1 1 1 1 18446744073709551615 9 1 1 1 1 5 "
