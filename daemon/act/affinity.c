@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "act/affinity.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A thread that may use more than `have` alone: the rest of a set that is compared. */
+struct walk {
+	struct act *act;
+	const struct place_root *root;
+	struct place_text *text;
+	int pid;
+	bool is_guest;
+	const struct place_set *from; /* threads with this set only; NULL: learn it */
+	const struct place_set *to;   /* NULL: only look */
+	struct place_set seen;	      /* of the first thread */
+	unsigned n_threads, n_changed;
+	int r; /* of what could not be changed */
+};
+
+/* QEMU names its vCPU threads "CPU 0/KVM", under emulation "CPU 0/TCG". */
+static bool is_vcpu(const struct walk *walk, unsigned tid)
+{
+	if (!walk->is_guest)
+		return true;
+	return place_root_readf(walk->root, walk->text, "proc/%d/task/%u/comm", walk->pid, tid) ==
+		       0 &&
+	       strncmp(walk->text->data, "CPU ", 4) == 0;
+}
+
+static int visit(unsigned tid, void *data)
+{
+	struct walk *walk = data;
+	struct place_set cpus;
+	int r;
+
+	if (!is_vcpu(walk, tid))
+		return 0;
+	if (walk->act->ops->get_affinity(walk->act, (int)tid, &cpus) < 0)
+		return 0; /* the thread has ended */
+	if (!walk->n_threads++)
+		walk->seen = cpus;
+	if (!walk->to)
+		return place_set_equal(&cpus, &walk->seen) ? 0 : -EBUSY;
+	if (!place_set_equal(&cpus, walk->from))
+		return 0;
+	r = walk->act->ops->set_affinity(walk->act, (int)tid, walk->to);
+	if (r == 0)
+		walk->n_changed++;
+	else if (r != -ESRCH)
+		walk->r = r;
+	return 0;
+}
+
+static int walk_threads(struct walk *walk)
+{
+	char path[32];
+	int r;
+
+	snprintf(path, sizeof(path), "proc/%d/task", walk->pid);
+	r = place_root_each_id(walk->root, path, "", visit, walk);
+	return r == -ENOENT ? -ESRCH : r;
+}
+
+static int change(struct act *act, const struct place_root *root, struct place_text *text, int pid,
+		  bool is_guest, const struct place_set *from, const struct place_set *to)
+{
+	struct walk walk = {
+		.act = act,
+		.root = root,
+		.text = text,
+		.pid = pid,
+		.is_guest = is_guest,
+		.from = from,
+		.to = to,
+	};
+	int r = walk_threads(&walk);
+
+	if (r == 0)
+		r = walk.r;
+	return r < 0 ? r : (int)walk.n_changed;
+}
+
+/* What all of its threads may use now. */
+static int learn(struct walk *walk)
+{
+	int r = walk_threads(walk);
+
+	if (r == 0 && !walk->n_threads)
+		r = -ENOENT;
+	return r;
+}
+
+int affinity_give(struct act *act, const struct place_root *root, struct place_text *text,
+		  struct intents *intents, int pid, uint64_t start_ns, bool is_guest,
+		  const struct place_set *cpus)
+{
+	struct walk walk = {
+		.act = act, .root = root, .text = text, .pid = pid, .is_guest = is_guest
+	};
+	struct intent *held = intents_find(intents, INTENT_AFFINITY, pid, start_ns);
+	struct intent intent = {
+		.kind = INTENT_AFFINITY, .pid = pid, .start_ns = start_ns, .given = *cpus
+	};
+	int r = learn(&walk);
+
+	if (r < 0)
+		return r;
+	if (held && !place_set_equal(&walk.seen, &held->given))
+		return -EBUSY;
+	if (place_set_equal(&walk.seen, cpus))
+		return 0;
+	intent.before = held ? held->before : walk.seen;
+	r = intents_put(intents, &intent);
+	if (r == 0)
+		r = intents_write(intents);
+	if (r < 0)
+		return r;
+	r = change(act, root, text, pid, is_guest, &walk.seen, cpus);
+	if (r < 0) {
+		/* Some may have been changed: back to what they had. */
+		(void)change(act, root, text, pid, is_guest, cpus, &walk.seen);
+		intent.given = walk.seen;
+		if (place_set_equal(&walk.seen, &intent.before))
+			intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
+		else
+			(void)intents_put(intents, &intent);
+		(void)intents_write(intents);
+		return r;
+	}
+	return 0;
+}
+
+int affinity_follow(struct act *act, const struct place_root *root, struct place_text *text,
+		    const struct intent *intent, bool is_guest)
+{
+	return change(act, root, text, intent->pid, is_guest, &intent->before, &intent->given);
+}
+
+void affinity_take_back(struct act *act, const struct place_root *root, struct place_text *text,
+			struct intents *intents, int pid, uint64_t start_ns)
+{
+	struct intent *held = intents_find(intents, INTENT_AFFINITY, pid, start_ns);
+
+	if (!held)
+		return;
+	/* All threads: whichever has exactly what we gave, we gave it. */
+	(void)change(act, root, text, pid, false, &held->given, &held->before);
+	intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * CPUs of vCPU threads, so that what a guest touches next lies where its memory went. Only for
+ * guests whose threads nobody chose CPUs for (place_class_moves_cpus()): where threads differ, or
+ * somebody writes an affinity after us, that one stands. What we gave is an intent of kind
+ * INTENT_AFFINITY as long as it is given, and is taken back when the daemon lets go of the guest.
+ *
+ * The calls are short and do not wait for the guest.
+ */
+#pragma once
+
+#include "act/act.h"
+#include "act/intent.h"
+#include "host/root.h"
+
+/*
+ * Gives the vCPU threads of a guest to cpus; of a process that is no guest, all threads. The intent
+ * is added and written to disk first.
+ *
+ * Returns: 0; -EBUSY its threads differ from each other, or from what we gave before: somebody
+ * pinned one; -ESRCH gone; -ENOENT it has no vCPU thread; -EINVAL its cpuset has none of these
+ * CPUs; or -errno of writing the intent. Nothing is changed then.
+ */
+int affinity_give(struct act *act, const struct place_root *root, struct place_text *text,
+		  struct intents *intents, int pid, uint64_t start_ns, bool is_guest,
+		  const struct place_set *cpus);
+
+/* Threads that came since (a vCPU was added) follow. Returns: how many were changed, or -errno. */
+int affinity_follow(struct act *act, const struct place_root *root, struct place_text *text,
+		    const struct intent *intent, bool is_guest);
+
+/*
+ * Takes back what was given: threads that still have it get what they had before. The intent is
+ * dropped; *intents is written by the caller when all is taken back.
+ */
+void affinity_take_back(struct act *act, const struct place_root *root, struct place_text *text,
+			struct intents *intents, int pid, uint64_t start_ns);

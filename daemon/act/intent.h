@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What we did to a guest that must be undone one day, and what we were about to do: a line per
+ * guest and kind in /run/placed/intents, written before it is done. A daemon that starts finds
+ *there what a crash left: a cpuset that is wide, threads that are steered.
+ *
+ *	placed intents 1
+ *	affinity pid 4711 start_ns 52000000000 before 0-7 given 0-3
+ *	mems pid 4711 start_ns 52000000000 before 1 given 0
+ */
+#pragma once
+
+#include "flow.h"
+#include "host/root.h"
+
+#define INTENT_NAME "intents" /* in /run/placed */
+#define INTENT_PATH "run/placed/" INTENT_NAME
+
+enum intent_kind {
+	INTENT_AFFINITY, /* CPUs of its vCPU threads; stands as long as they are ours */
+	INTENT_MEMS,	 /* cpuset.mems of its groups: under way from `before` to `given` */
+	INTENT_KIND_COUNT,
+};
+
+struct intent {
+	enum intent_kind kind;
+	int pid;
+	uint64_t start_ns;
+	struct place_set before, given;
+};
+
+struct intents {
+	struct intent *list;
+	size_t n, room;
+};
+
+/* A host has fewer guests than this; more lines are damage. */
+#define INTENTS_MAX 4096
+
+/*
+ * Reads the file; a missing one is empty, damaged lines are left out and counted.
+ * Returns: 0 or -ENOMEM. Ownership: *ret_intents is the caller's, intents_done().
+ */
+int intents_read(const struct place_root *root, struct place_text *text,
+		 struct intents *ret_intents, size_t *ret_n_damaged);
+int intents_parse(const char *text, struct intents *ret_intents, size_t *ret_n_damaged);
+
+/* The text of it, into `text` (grown as needed). Returns: 0 or -ENOMEM. */
+int intents_format(const struct intents *intents, struct place_text *text);
+
+/* Replaces /run/placed/intents. Returns: 0 or -errno; then nothing may be done. */
+int intents_write(const struct intents *intents);
+
+/* The one of a guest and kind, or NULL. */
+struct intent *intents_find(const struct intents *intents, enum intent_kind kind, int pid,
+			    uint64_t start_ns);
+
+/* Adds one, or replaces that of the same guest and kind. Returns: 0, -ENOMEM or -E2BIG. */
+int intents_put(struct intents *intents, const struct intent *intent);
+void intents_drop(struct intents *intents, enum intent_kind kind, int pid, uint64_t start_ns);
+void intents_done(struct intents *intents);

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* CPUs given to threads and taken back, over a scripted seam and a made-up /proc; intents as text.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "act/affinity.h"
+#include "state_dir.h"
+
+#define THREADS 4 /* tids 100 (main), 101, 102 (vCPUs), 103 (vCPU to come) */
+
+static char top[] = "/tmp/placed-affinity-XXXXXX";
+static struct place_root root;
+static struct place_set affinities[THREADS];
+static int refuse_tid;
+static unsigned n_writes;
+static struct place_set all, low, high;
+
+/* The file is written by root alone; here it is only counted. */
+int state_dir_open(unsigned wait_ms, struct state_dir *ret_state)
+{
+	(void)wait_ms;
+	*ret_state = (struct state_dir){ .fd = -1, .lock_fd = -1 };
+	return 0;
+}
+
+void state_dir_close(struct state_dir *state)
+{
+	(void)state;
+}
+
+int state_dir_replace(const struct state_dir *state, const char *name, const char *text,
+		      size_t size)
+{
+	(void)state;
+	assert_string_equal(name, INTENT_NAME);
+	assert_int_equal(strlen(text), size);
+	n_writes++;
+	return 0;
+}
+
+static int get_affinity(struct act *act, int tid, struct place_set *ret_cpus)
+{
+	(void)act;
+	*ret_cpus = affinities[tid - 100];
+	return 0;
+}
+
+static int set_affinity(struct act *act, int tid, const struct place_set *cpus)
+{
+	(void)act;
+	if (tid == refuse_tid)
+		return -EINVAL;
+	affinities[tid - 100] = *cpus;
+	return 0;
+}
+
+static struct act act;
+static struct place_text text;
+
+static void put_thread(int tid, const char *comm)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/proc", top);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/proc/100", top);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/proc/100/task", top);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/proc/100/task/%d", top, tid);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/proc/100/task/%d/comm", top, tid);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fputs(comm, file);
+	fclose(file);
+}
+
+static int set_up(void **state)
+{
+	static const struct act_ops ops = {
+		.get_affinity = get_affinity,
+		.set_affinity = set_affinity,
+	};
+
+	(void)state;
+	act.ops = &ops;
+	assert_non_null(mkdtemp(top));
+	put_thread(100, "qemu-system-x86\n");
+	put_thread(101, "CPU 0/KVM\n");
+	put_thread(102, "CPU 1/KVM\n");
+	assert_int_equal(place_set_parse_list("0-7", &all), 0);
+	assert_int_equal(place_set_parse_list("0-3", &low), 0);
+	assert_int_equal(place_set_parse_list("4-7", &high), 0);
+	return place_root_open(top, &root);
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	place_root_close(&root);
+	place_text_done(&text);
+	snprintf(command, sizeof(command), "rm -rf %s", top);
+	return system(command);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < THREADS; i++)
+		affinities[i] = all;
+	refuse_tid = 0;
+	n_writes = 0;
+	return 0;
+}
+
+static int give(struct intents *intents, const struct place_set *cpus)
+{
+	return affinity_give(&act, &root, &text, intents, 100, 5, true, cpus);
+}
+
+static void expect(const struct place_set *main_cpus, const struct place_set *vcpu0,
+		   const struct place_set *vcpu1)
+{
+	assert_true(place_set_equal(&affinities[0], main_cpus));
+	assert_true(place_set_equal(&affinities[1], vcpu0));
+	assert_true(place_set_equal(&affinities[2], vcpu1));
+}
+
+static void test_give_and_take_back(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	assert_int_equal(give(&intents, &low), 0);
+	expect(&all, &low, &low);
+	assert_int_equal(n_writes, 1);
+	/* Again: nothing new. Elsewhere: what it had first is still known. */
+	assert_int_equal(give(&intents, &low), 0);
+	assert_int_equal(n_writes, 1);
+	assert_int_equal(give(&intents, &high), 0);
+	expect(&all, &high, &high);
+	assert_int_equal(intents.n, 1);
+	affinity_take_back(&act, &root, &text, &intents, 100, 5);
+	expect(&all, &all, &all);
+	assert_int_equal(intents.n, 0);
+	intents_done(&intents);
+}
+
+static void test_pins_of_others_stand(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	affinities[2] = high;
+	assert_int_equal(give(&intents, &low), -EBUSY);
+	expect(&all, &all, &high);
+	assert_int_equal(intents.n, 0);
+
+	/* virsh vcpupin after us. */
+	affinities[2] = all;
+	assert_int_equal(give(&intents, &low), 0);
+	affinities[1] = affinities[2] = high;
+	assert_int_equal(give(&intents, &low), -EBUSY);
+	affinities[1] = low;
+	affinity_take_back(&act, &root, &text, &intents, 100, 5);
+	expect(&all, &all, &high);
+	intents_done(&intents);
+}
+
+static void test_refused_is_undone(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	refuse_tid = 102;
+	assert_int_equal(give(&intents, &low), -EINVAL);
+	expect(&all, &all, &all);
+	assert_int_equal(intents.n, 0);
+	intents_done(&intents);
+}
+
+static void test_new_threads_follow(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	assert_int_equal(give(&intents, &low), 0);
+	assert_int_equal(affinity_follow(&act, &root, &text, &intents.list[0], true), 0);
+	put_thread(103, "CPU 2/KVM\n");
+	assert_int_equal(affinity_follow(&act, &root, &text, &intents.list[0], true), 1);
+	assert_true(place_set_equal(&affinities[3], &low));
+	expect(&all, &low, &low);
+	intents_done(&intents);
+}
+
+static void test_gone(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	assert_int_equal(affinity_give(&act, &root, &text, &intents, 99, 5, true, &low), -ESRCH);
+	affinity_take_back(&act, &root, &text, &intents, 99, 5);
+	intents_done(&intents);
+}
+
+static void test_intents_text(void **state)
+{
+	struct intents intents = { 0 }, again = { 0 };
+	struct intent intent = { .kind = INTENT_MEMS, .pid = 7, .start_ns = 9 };
+	size_t n_damaged;
+
+	(void)state;
+	intent.before = low;
+	intent.given = high;
+	assert_int_equal(intents_put(&intents, &intent), 0);
+	intent.kind = INTENT_AFFINITY;
+	assert_int_equal(intents_put(&intents, &intent), 0);
+	assert_int_equal(intents_format(&intents, &text), 0);
+	assert_string_equal(text.data, "placed intents 1\n"
+				       "mems pid 7 start_ns 9 before 0-3 given 4-7\n"
+				       "affinity pid 7 start_ns 9 before 0-3 given 4-7\n");
+	assert_int_equal(intents_parse(text.data, &again, &n_damaged), 0);
+	assert_int_equal(n_damaged, 0);
+	assert_int_equal(again.n, 2);
+	assert_non_null(intents_find(&again, INTENT_MEMS, 7, 9));
+	assert_null(intents_find(&again, INTENT_MEMS, 7, 8));
+	intents_drop(&again, INTENT_MEMS, 7, 9);
+	assert_null(intents_find(&again, INTENT_MEMS, 7, 9));
+	assert_non_null(intents_find(&again, INTENT_AFFINITY, 7, 9));
+	intents_done(&again);
+	intents_done(&intents);
+}
+
+static void test_damaged_intents(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n, n_damaged;
+	} cases[] = {
+		{ "", 0, 1 },
+		{ "placed intents 2\nmems pid 7 start_ns 9 before 0 given 1\n", 0, 1 },
+		{ "placed intents 1\n\n", 0, 0 },
+		{ "placed intents 1\nmems pid 7 start_ns 9 before 0 given 1", 1, 0 },
+		{ "placed intents 1\nmems pid 7 start_ns 9 before 0 given 1 \n", 1, 0 },
+		{ "placed intents 1\nmems pid 7 start_ns 9 before 0 given 1 x\n", 0, 1 },
+		{ "placed intents 1\nmems pid -7 start_ns 9 before 0 given 1\n", 0, 1 },
+		{ "placed intents 1\nmems pid 99999999999 start_ns 9 before 0 given 1\n", 0, 1 },
+		{ "placed intents 1\nmems pid 7 start_ns 9 before  given 1\n", 0, 1 },
+		{ "placed intents 1\nmems pid 7 start_ns 9 before 0\n", 0, 1 },
+		{ "placed intents 1\ncpus pid 7 start_ns 9 before 0 given 1\n"
+		  "mems pid 8 start_ns 9 before 0 given 1\n",
+		  1, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct intents intents;
+		size_t n_damaged;
+
+		assert_int_equal(intents_parse(cases[i].text, &intents, &n_damaged), 0);
+		assert_int_equal(intents.n, cases[i].n);
+		assert_int_equal(n_damaged, cases[i].n_damaged);
+		intents_done(&intents);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_give_and_take_back, begin),
+		cmocka_unit_test_setup(test_pins_of_others_stand, begin),
+		cmocka_unit_test_setup(test_refused_is_undone, begin),
+		cmocka_unit_test_setup(test_new_threads_follow, begin),
+		cmocka_unit_test_setup(test_gone, begin),
+		cmocka_unit_test(test_intents_text),
+		cmocka_unit_test(test_damaged_intents),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
