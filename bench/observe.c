@@ -218,12 +218,15 @@ static double time_numastat(const struct guests *guests)
 static double time_samples(const struct guests *guests)
 {
 	const double from = cpu_us();
+	const struct place_residency_how how = {
+		.n_samples = PAGES_SAMPLED,
+		.seed = now_ns++,
+		.ask = place_pages_ask,
+	};
 	struct place_residency residency;
-	int pid = guests->pids[0];
 
 	if (place_residency_read(&root, &text, &topology, &mounts, &guests->looks[0].guest, false,
-				 PAGES_SAMPLED, now_ns++, place_pages_ask, &pid, sampled_bytes,
-				 &residency) < 0)
+				 &how, sampled_bytes, &residency) < 0)
 		exit(2);
 	return cpu_us() - from;
 }

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/msg.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +18,7 @@
 /* How often somebody may make it anew between our removing and our making it. */
 #define TRIES 16
 
-/* Messages that a queue of 16 KiB (msgmnb) may hold at most, each being a byte or nothing. */
+/* As many messages as a queue of 16 KiB (msgmnb) holds at most: the kernel counts one byte each. */
 #define SWEEP_MAX 16384
 
 /* kernel.msgmax may be raised; longer messages than this stay where they are. */
@@ -41,6 +43,35 @@ static void look_at(int id, struct numad_sysv_found *found)
 	found->owner = queue.msg_perm.cuid != geteuid() ? queue.msg_perm.cuid : queue.msg_perm.uid;
 }
 
+/* Whatever a stranger may put there meanwhile. */
+static bool may_remove_any(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return false;
+	return data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
+}
+
+/* Ours already: nobody else comes in from here on, and what is in it is thrown away. */
+static int take_over(int id)
+{
+	struct any_message message;
+	struct msqid_ds queue;
+
+	if (msgctl(id, IPC_STAT, &queue) < 0)
+		return -errno;
+	queue.msg_perm.gid = getegid();
+	queue.msg_perm.mode = 0600;
+	if (msgctl(id, IPC_SET, &queue) < 0)
+		return -errno;
+	for (unsigned i = 0; i < SWEEP_MAX; i++)
+		if (msgrcv(id, &message, 0, 0, IPC_NOWAIT | MSG_NOERROR) < 0)
+			break;
+	return 0;
+}
+
 int numad_sysv_make(key_t key, int *ret_id, struct numad_sysv_found *ret_found)
 {
 	*ret_found = (struct numad_sysv_found){ 0 };
@@ -61,8 +92,12 @@ int numad_sysv_make(key_t key, int *ret_id, struct numad_sysv_found *ret_found)
 		if (id < 0)
 			return -errno;
 		look_at(id, &found);
-		if (found.is_foreign)
+		if (found.is_foreign) {
 			*ret_found = found;
+		} else if (!may_remove_any() && take_over(id) == 0) {
+			*ret_id = id;
+			return 0;
+		}
 		r = numad_sysv_remove(id);
 		if (r < 0)
 			return r;

@@ -16,7 +16,9 @@ struct numad_sysv_found {
 
 /*
  * Makes a queue under `key` that only we (root) may use, mode 0600, in place of whatever stands
- * there: messages in a queue left behind are meant for processes of another time.
+ * there: messages in a queue left behind are meant for processes of another time. Without
+ * CAP_SYS_ADMIN a queue that is ours is emptied and kept instead, since a stranger might be
+ * quicker with a new one.
  *
  * Returns: 0 or -errno; *ret_id is untouched on failure, *ret_found always holds.
  * Errors: -EPERM it is another user's and we may not remove it (CAP_SYS_ADMIN); -EBUSY somebody

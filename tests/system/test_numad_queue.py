@@ -251,6 +251,22 @@ def test_queue_given_to_root_in_advance(box):
     server.stop()
 
 
+@both
+def test_queue_left_by_root(box, generation):
+    """Made anew; kept and emptied where a stranger's could not be removed should he be quicker."""
+    for before, is_kept in ([], False), (POWERLESS, True):
+        do(box, "make", generation, "660")
+        do(box, "raw", generation, 1, 200)
+        do(box, "fill", generation, 1)
+        old = queues(box)[generation]["msqid"]
+        server = Server(box, before=before)
+        now = queues(box)[generation]
+        assert (now["perms"], now["qnum"], now["msqid"] == old) == ("600", "0", is_kept)
+        server.counted(served=2)
+        assert not server.stop()
+        assert not queues(box)
+
+
 @needs_numad
 def test_queue_created_in_advance_without_rights(box, numad):
     """It is not served, the log says so, the other one is; and it is served when it has gone."""
