@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A daemon that only lives: its start-up list with an empty loop, for the tests of daemon/life/.
- * Options: --foreground; --fail: says why and leaves with status 7; --hang: never gets ready;
+ * Options: --foreground; --fail: says why and leaves with status 7; --hang: gets ready when /run/go
+ * is there;
  * --child: has a child that outlives it. HUP and ended children are told on /run/told.
  */
 #include <errno.h>
@@ -68,8 +69,8 @@ static int run(sd_event *event, struct background *background, char **argv)
 	if (r < 0)
 		return fail("privileges", r, 0);
 	(void)notify_watchdog(event);
-	while (has(argv, "--hang"))
-		pause();
+	while (has(argv, "--hang") && access("/run/go", F_OK) < 0)
+		usleep(1000);
 	/* One that has ended, as soon as the loop runs. */
 	if (fork() == 0)
 		_exit(0);

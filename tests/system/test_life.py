@@ -210,7 +210,9 @@ def test_start_that_was_given_up(box):
             os.kill(parent, signal.SIGKILL)
     process.wait(LIMIT_S)
     until(lambda: running(box) == [pid], "no other")
-    os.kill(pid, signal.SIGTERM)
+    (box.root / "run/go").touch()
+    until(lambda: not running(box), "its end")
+    assert_nothing_left(box)
 
 
 # ---- one at a time ------------------------------------------------------------------------------

@@ -226,6 +226,10 @@ static void test_release_leaves_others(void **state)
 	assert_content(path, "somebody else's\n");
 	unlink(path);
 	assert_int_equal(pidfile_write_numad(path, &file, &other), 0);
+	/* A child has but a copy. */
+	copy = file;
+	assert_int_equal(in_child(release_copy), 0);
+	assert_names_us();
 	unlink(path);
 	write_file(path, "somebody else's\n");
 	pidfile_release(&file);
@@ -240,7 +244,7 @@ static struct shared *shared;
 
 static int take_and_leave(void)
 {
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < 400; i++) {
 		struct pidfile file = PIDFILE_NONE;
 		pid_t other = -1;
 		const int r = pidfile_take(path, &file, &other);
@@ -252,6 +256,7 @@ static int take_and_leave(void)
 		if (__atomic_add_fetch(&shared->inside, 1, __ATOMIC_SEQ_CST) > 1)
 			shared->most = 2;
 		__atomic_add_fetch(&shared->taken, 1, __ATOMIC_SEQ_CST);
+		usleep(100);
 		__atomic_sub_fetch(&shared->inside, 1, __ATOMIC_SEQ_CST);
 		pidfile_release(&file);
 	}
