@@ -210,10 +210,15 @@ static void test_deadlines(void **state)
 		int status;
 
 		shared->child = 0;
-		assert_int_equal(
-			guard_run(cases[i].work, data ? &data : NULL,
-				  cases[i].work == write_for_ever ? SHORT_MS / 5 : SHORT_MS, &text),
-			cases[i].expected);
+		unsigned deadline_ms = SHORT_MS;
+
+		if (cases[i].work == write_for_ever)
+			deadline_ms = SHORT_MS / 5;
+		/* Its end is seen, not waited for, however busy the host is. */
+		if (cases[i].expected == -EIO)
+			deadline_ms = LONG_MS;
+		assert_int_equal(guard_run(cases[i].work, data ? &data : NULL, deadline_ms, &text),
+				 cases[i].expected);
 		assert_int_equal(text.size, 4711);
 		/* It is ours to wait for, and dies by the signal. */
 		assert_true(waitpid(-1, &status, 0) > 0);
