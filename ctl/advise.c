@@ -168,7 +168,7 @@ static int print_json(struct view *view, const struct place_reply *reply)
 
 	printf("{\n   \"advice\": \"%s\",\n   \"verdict\": \"%s\",\n   \"sentence\": \"%s\",\n",
 	       place_reply_nodes(reply), place_reply_verdict(reply), place_reply_sentence(reply));
-	r = table_print_json(&view->table);
+	r = table_print_json(&view->table, false);
 	printf("\n}\n");
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -199,7 +199,7 @@ static int print_json(struct screen *screen)
 		if (screen->shown & 1U << kind) {
 			fputs(separator, stdout);
 			separator = ",\n";
-			r = table_print_json(&screen->tables[kind]);
+			r = table_print_json(&screen->tables[kind], kind == SHOW_DAEMON);
 		}
 	printf("\n}\n");
 	return r;

@@ -87,18 +87,23 @@ void table_print(struct table *table)
 }
 
 /* libsmartcols prints {"name": [...]}, and nothing at all for a table without lines. */
-int table_print_json(struct table *table)
+int table_print_json(struct table *table, bool as_object)
 {
 	char *text = NULL, *from, *to;
 
 	if (!table->n_lines) {
-		printf("   \"%s\": []", table->name);
+		printf("   \"%s\": %s", table->name, as_object ? "null" : "[]");
 		return 0;
 	}
 	if (scols_print_table_to_string(table->scols, &text) < 0)
 		return -ENOMEM;
 	from = strchr(text, '[');
 	to = strrchr(text, ']');
+	if (from && to && as_object) {
+		from = strchr(from, '{');
+		while (to > text && *to != '}')
+			to--;
+	}
 	if (from && to)
 		printf("   \"%s\": %.*s", table->name, (int)(to - from + 1), from);
 	free(text);

@@ -41,7 +41,7 @@ void table_format_bytes(uint64_t bytes, char *text, size_t size);
 void table_print(struct table *table);
 
 /*
- * `"name": [...]`, without a newline behind it.
- * Returns: 0 or -ENOMEM.
+ * `"name": [...]`, without a newline behind it; as_object: `"name": {...}` of a table with one
+ * line, null of one without. Returns: 0 or -ENOMEM.
  */
-int table_print_json(struct table *table);
+int table_print_json(struct table *table, bool as_object);

@@ -102,6 +102,8 @@ static void fill_view(const struct commands *commands, struct picture *picture)
 		.classes = cycle->watch.classes,
 		.fates = cycle->plan.fates,
 		.ledger = &cycle->advice.ledger,
+		.findings = cycle->findings.list,
+		.n_findings = cycle->findings.n,
 		.counters = picture->counters,
 	};
 	(void)advice_settle(&cycle->advice, view->now_ns);

@@ -355,7 +355,7 @@ void cycle_turn(struct cycle *cycle)
 		cycle_tell_trouble("the nodes changed and could not be read again");
 	refresh(cycle);
 	decide_and_tell(cycle);
-	cycle_tell_tables(cycle);
+	cycle_tell_host(cycle);
 	(void)looks_start(&cycle->looks);
 	set_next_turn(cycle);
 }

@@ -11,6 +11,7 @@
 #include "advice.h"
 #include "control.h"
 #include "decide/plan.h"
+#include "findings.h"
 #include "flow.h"
 #include "looks.h"
 #include "observe/sample.h"
@@ -60,6 +61,7 @@ struct cycle {
 	sd_event_source *patience; /* questions that wait for a look */
 	char nodes_online[256];	   /* to notice nodes and CPUs that come or go */
 	char cpus_online[256];
+	struct findings findings;
 	bool is_crowded; /* there were more new processes than one job looks at */
 	bool is_quick;	 /* something happened: the next turn comes early */
 	uint64_t n_turns;

@@ -108,17 +108,26 @@ void cycle_tell_turn(struct cycle *cycle)
 		tell_guest(cycle, i);
 }
 
-void cycle_tell_tables(struct cycle *cycle)
+/* numad's tables of this turn where somebody asked for them, and what an operator should know. */
+void cycle_tell_host(struct cycle *cycle)
 {
 	const struct place_ledger *ledger = &cycle->advice.ledger;
+	const uint64_t now_ns = cycle->refreshed_ns;
+	const bool is_due = findings_are_due(&cycle->findings, now_ns);
 	struct place_model model;
-	bool is_built;
+	struct findings_view view = {
+		.topology = &cycle->host->topology,
+		.sample = &cycle->sample,
+		.now_ns = now_ns,
+	};
 
-	if (!numad_lines_show(LOG_INFO))
+	if (!is_due && !numad_lines_show(LOG_INFO))
 		return;
-	is_built = place_model_build(&cycle->host->topology, &cycle->sample, ledger->promises,
-				     ledger->n, &cycle->policy, cycle->advice.nodes, &model) == 0;
-	numad_tables_write(&cycle->host->topology, &cycle->sample, is_built ? &model : NULL,
-			   cycle->watch.activities);
+	if (place_model_build(view.topology, view.sample, ledger->promises, ledger->n,
+			      &cycle->policy, cycle->advice.nodes, &model) == 0)
+		view.model = &model;
+	if (is_due)
+		findings_look(&cycle->findings, &cycle->host->root, &cycle->host->text, &view);
+	numad_tables_write(view.topology, view.sample, view.model, cycle->watch.activities);
 	numad_tables_scan(cycle->event, &cycle->host->root);
 }

@@ -8,5 +8,5 @@ void cycle_tell_turn(struct cycle *cycle);
 void cycle_tell_trouble(const char *note);
 void cycle_tell_rescan(const struct place_topology *topology);
 
-/* numad's tables of this turn, where somebody asked for log level 6 or 7. */
-void cycle_tell_tables(struct cycle *cycle);
+/* numad's tables of this turn, and findings. */
+void cycle_tell_host(struct cycle *cycle);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Findings: each one where it holds and none where it does not, said once in the log, and again
+ * only after it was away for an hour.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "findings.h"
+#include "tell/event.h"
+
+#define GIB (UINT64_C(1) << 30)
+#define MINUTE UINT64_C(60000000000)
+
+static char folder[] = "/tmp/test_findings.XXXXXX";
+static struct place_root root;
+static struct place_text text;
+static int reader;
+
+static struct place_node nodes[2] = { { .id = 0, .n_cpus = 4 }, { .id = 1, .n_cpus = 4 } };
+static struct place_topology topology;
+static struct place_node_sample raw[2];
+static struct place_node_model weighed[2];
+static struct place_model model;
+static struct place_guest guests[2];
+static struct place_sample sample;
+static struct findings findings;
+static struct findings_view view;
+
+static void write_file(const char *path, const char *content)
+{
+	char whole[160];
+	FILE *file;
+
+	snprintf(whole, sizeof(whole), "%s/%s", folder, path);
+	for (char *at = whole + strlen(folder) + 1; (at = strchr(at, '/')); at++) {
+		*at = '\0';
+		mkdir(whole, 0700);
+		*at = '/';
+	}
+	file = fopen(whole, "w");
+	assert_non_null(file);
+	fputs(content, file);
+	fclose(file);
+}
+
+static void open_log(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/log", folder);
+	reader = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_return_code(bind(reader, (const struct sockaddr *)&address, sizeof(address)), 0);
+	event_open_at(false, "/nonexistent/journal", address.sun_path);
+}
+
+/* Lines since the last count; those that the log had no place for were said too. */
+static uint64_t count_said(void)
+{
+	static uint64_t n_before;
+	const uint64_t n_not_taken = event_lost_count() + event_held_count();
+	uint64_t n = n_not_taken - n_before;
+	char message[4096];
+	ssize_t size;
+
+	while ((size = recv(reader, message, sizeof(message) - 1, MSG_DONTWAIT)) > 0) {
+		message[size] = '\0';
+		n += strstr(message, ": finding ") != NULL;
+	}
+	n_before = n_not_taken;
+	return n;
+}
+
+/* A host with two nodes of 64 GiB on which all is well. */
+static int begin(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/test_findings.XXXXXX");
+	if (!mkdtemp(folder) || place_root_open(folder, &root) < 0)
+		return -1;
+	write_file("sys/kernel/mm/ksm/run", "0\n");
+	write_file("sys/kernel/mm/ksm/merge_across_nodes", "1\n");
+	write_file("proc/sys/kernel/numa_balancing", "0\n");
+	write_file("proc/meminfo", "MemTotal: 1 kB\nSwapTotal: 8 kB\n");
+	for (unsigned i = 0; i < 2; i++) {
+		raw[i] = (struct place_node_sample){ .known = PLACE_NODE_FREE | PLACE_NODE_RESERVE |
+							      PLACE_NODE_POOLS,
+						     .free_bytes = 40 * GIB,
+						     .reserve_bytes = GIB };
+		weighed[i] = (struct place_node_model){ .id = i,
+							.flags = PLACE_NODE_MEMORY_KNOWN,
+							.total_bytes = 64 * GIB,
+							.free_bytes = 40 * GIB,
+							.reserve_bytes = GIB };
+	}
+	memset(guests, 0, sizeof(guests));
+	guests[0] = (struct place_guest){
+		.known = PLACE_GUEST_NAME | PLACE_GUEST_MEMS | PLACE_GUEST_MEMORY |
+			 PLACE_GUEST_RESIDENT,
+		.pid = 4711,
+		.memory_bytes = 48 * GIB,
+		.resident_bytes = GIB,
+		.bind = PLACE_BIND_NONE,
+	};
+	strcpy(guests[0].name, "web1");
+	assert_return_code(place_set_parse_list("1", &guests[0].mems), 0);
+	topology = (struct place_topology){ .n_nodes = 2, .nodes = nodes };
+	model = (struct place_model){ .n_nodes = 2, .nodes = weighed };
+	sample = (struct place_sample){
+		.n_nodes = 2, .nodes = raw, .n_guests = 1, .guests = guests
+	};
+	findings = (struct findings){ 0 };
+	view = (struct findings_view){ &topology, &sample, &model, MINUTE };
+	open_log();
+	(void)count_said();
+	return 0;
+}
+
+static int end(void **state)
+{
+	char command[128];
+
+	(void)state;
+	event_close();
+	close(reader);
+	place_root_close(&root);
+	place_text_done(&text);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	return system(command);
+}
+
+/* What is found, with the subject: "a:x b:". */
+static const char *look(void)
+{
+	static char found[FINDINGS_MAX * 200];
+	size_t at = 0;
+
+	findings_look(&findings, &root, &text, &view);
+	found[0] = '\0';
+	for (size_t i = 0; i < findings.n; i++) {
+		at += (size_t)snprintf(found + at, sizeof(found) - at, "%s%s:%s", i ? " " : "",
+				       findings.list[i].what, findings.list[i].subject);
+		assert_string_not_equal(findings.list[i].text, "");
+		assert_string_not_equal(findings.list[i].remedy, "");
+		assert_true(strlen(findings.list[i].text) < sizeof(findings.texts[0].text) - 1);
+		assert_true(strlen(findings.list[i].remedy) < sizeof(findings.texts[0].remedy) - 1);
+	}
+	return found;
+}
+
+static void test_all_is_well(void **state)
+{
+	(void)state;
+	assert_string_equal(look(), "");
+	view.model = NULL;
+	assert_string_equal(look(), "");
+	assert_int_equal(count_said(), 0);
+}
+
+static void test_host(void **state)
+{
+	(void)state;
+	write_file("sys/kernel/mm/ksm/run", "1\n");
+	assert_string_equal(look(), "ksm_across_nodes:");
+	write_file("sys/kernel/mm/ksm/merge_across_nodes", "0\n");
+	assert_string_equal(look(), "");
+	write_file("proc/sys/kernel/numa_balancing", "1\n");
+	assert_string_equal(look(), "numa_balancing:");
+	write_file("proc/sys/kernel/numa_balancing", "2\n");
+	assert_string_equal(look(), "");
+	write_file("proc/sys/kernel/numa_balancing", "3\n");
+	assert_string_equal(look(), "numa_balancing:");
+	topology.n_nodes = sample.n_nodes = model.n_nodes = 1;
+	assert_string_equal(look(), "");
+}
+
+static void test_strict(void **state)
+{
+	(void)state;
+	guests[0].bind = PLACE_BIND_STRICT;
+	assert_string_equal(look(), "strict_may_outgrow:web1");
+	assert_string_equal(findings.list[0].text,
+			    "it may take 48128 MiB more, only from nodes 1, which have 39936 MiB: "
+			    "it is killed, or swaps, when they are full");
+	guests[0].bind = PLACE_BIND_CPUSET;
+	assert_string_equal(look(), "strict_may_outgrow:web1");
+	guests[0].known &= ~(unsigned)PLACE_GUEST_NAME;
+	assert_string_equal(look(), "strict_may_outgrow:pid 4711");
+	assert_return_code(place_set_parse_list("0-1", &guests[0].mems), 0);
+	assert_string_equal(look(), "");
+	assert_return_code(place_set_parse_list("1", &guests[0].mems), 0);
+	guests[0].bind = PLACE_BIND_PREFERRED;
+	assert_string_equal(look(), "");
+	guests[0].bind = PLACE_BIND_STRICT;
+	guests[0].known |= PLACE_GUEST_BALLOON;
+	guests[0].balloon_bytes = 8 * GIB;
+	assert_string_equal(look(), "");
+	guests[0].known &= ~(unsigned)(PLACE_GUEST_BALLOON | PLACE_GUEST_RESIDENT);
+	assert_string_equal(look(), "");
+}
+
+static void test_nodes(void **state)
+{
+	(void)state;
+	weighed[1].promised_bytes = 39 * GIB;
+	assert_string_equal(look(), "");
+	weighed[1].promised_bytes++;
+	assert_string_equal(look(), "node_overcommitted:node 1");
+	weighed[1].promised_bytes = 0;
+	raw[0].free_bytes = 2 * GIB - 1;
+	assert_string_equal(look(), "node_about_to_swap:node 0");
+	write_file("proc/meminfo", "MemTotal: 1 kB\nSwapTotal: 0 kB\n");
+	assert_string_equal(look(), "");
+	write_file("proc/meminfo", "MemTotal: 1 kB\nSwapTotal: 8 kB\n");
+	weighed[0].reclaimable_bytes = 2 * GIB;
+	assert_string_equal(look(), "");
+	weighed[0].reclaimable_bytes = 0;
+	weighed[1].free_bytes = 3 * GIB;
+	assert_string_equal(look(), "");
+	weighed[1].free_bytes = 40 * GIB;
+	weighed[0].flags = weighed[1].flags = 0;
+	weighed[1].promised_bytes = 50 * GIB;
+	assert_string_equal(look(), "");
+}
+
+static void test_pools(void **state)
+{
+	(void)state;
+	raw[1].n_pools = 1;
+	raw[1].pools[0] = (struct place_pool){ .page_bytes = 2 << 20, .total_pages = 8 };
+	assert_string_equal(look(), "");
+	guests[0].hugepage_bytes = 2 << 20;
+	guests[0].bind = PLACE_BIND_STRICT;
+	assert_string_equal(look(), "hugepages_uneven:2048 KiB pages");
+	assert_non_null(strstr(findings.list[0].text, "on nodes 1: guests that run on nodes 0 "));
+	nodes[0].n_cpus = 0;
+	assert_string_equal(look(), "");
+	nodes[0].n_cpus = 4;
+	guests[0].hugepage_bytes = 1 << 30;
+	assert_string_equal(look(), "");
+}
+
+static void test_said_once(void **state)
+{
+	(void)state;
+	guests[0].bind = PLACE_BIND_STRICT;
+	write_file("proc/sys/kernel/numa_balancing", "1\n");
+	assert_true(findings_are_due(&findings, view.now_ns));
+	look();
+	assert_int_equal(count_said(), 2);
+	assert_false(findings_are_due(&findings, view.now_ns + MINUTE - 1));
+	assert_true(findings_are_due(&findings, view.now_ns + MINUTE));
+	for (unsigned i = 0; i < 300; i++) {
+		view.now_ns += MINUTE;
+		/* One that comes and goes is not news each time. */
+		guests[0].bind = i % 2 ? PLACE_BIND_STRICT : PLACE_BIND_NONE;
+		look();
+	}
+	assert_int_equal(count_said(), 0);
+	guests[0].bind = PLACE_BIND_NONE;
+	look();
+	view.now_ns += 61 * MINUTE;
+	guests[0].bind = PLACE_BIND_STRICT;
+	write_file("proc/sys/kernel/numa_balancing", "0\n");
+	look();
+	assert_int_equal(count_said(), 1);
+}
+
+/* More than there is place for: no harm, and those that fit are said once. */
+static void test_many(void **state)
+{
+	static struct place_guest many[3 * FINDINGS_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
+		many[i] = guests[0];
+		many[i].bind = PLACE_BIND_STRICT;
+		memset(many[i].name, 'x', sizeof(many[i].name) - 1);
+		many[i].name[0] = (char)('!' + i);
+	}
+	sample.guests = many;
+	sample.n_guests = sizeof(many) / sizeof(many[0]);
+	look();
+	assert_int_equal(findings.n, FINDINGS_MAX);
+	assert_int_equal(count_said(), FINDINGS_MAX);
+	view.now_ns += MINUTE;
+	look();
+	assert_int_equal(count_said(), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_all_is_well, begin, end),
+		cmocka_unit_test_setup_teardown(test_host, begin, end),
+		cmocka_unit_test_setup_teardown(test_strict, begin, end),
+		cmocka_unit_test_setup_teardown(test_nodes, begin, end),
+		cmocka_unit_test_setup_teardown(test_pools, begin, end),
+		cmocka_unit_test_setup_teardown(test_said_once, begin, end),
+		cmocka_unit_test_setup_teardown(test_many, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
