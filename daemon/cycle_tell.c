@@ -35,6 +35,18 @@ static const char *name_of(const struct place_guest *guest)
 	return guest->known & PLACE_GUEST_NAME ? guest->name : NULL;
 }
 
+/* numad's lines name the command, not the guest. Takes no lock that a guest could hold. */
+static const char *comm_of(struct cycle *cycle, int pid)
+{
+	struct place_text *text = &cycle->host->text;
+
+	if (place_root_readf(&cycle->host->root, text, "proc/%d/comm", pid) < 0 || !text->size)
+		return "unknown";
+	if (text->data[text->size - 1] == '\n')
+		text->data[text->size - 1] = '\0';
+	return text->data;
+}
+
 static void tell_gone(struct cycle *cycle)
 {
 	struct place_watch *watch = &cycle->watch;
@@ -96,7 +108,8 @@ static void tell_step(struct cycle *cycle, const struct place_step *step)
 	for (size_t j = 0; j < cycle->host->topology.n_nodes; j++)
 		if (cycle->watch.activities[i].bytes[j])
 			place_set_add(&from, cycle->host->topology.nodes[j].id);
-	numad_tell_advice(step->pid, name_of(&cycle->watch.guests[i]), &from, &to);
+	if (numad_lines_show(LOG_NOTICE))
+		numad_tell_advice(step->pid, comm_of(cycle, step->pid), &from, &to);
 }
 
 void cycle_tell_turn(struct cycle *cycle)
