@@ -95,6 +95,9 @@ struct act_ops {
 	int (*get_affinity)(struct act *act, int tid, struct place_set *ret_cpus);
 	int (*set_affinity)(struct act *act, int tid, const struct place_set *cpus);
 
+	/* cpuset.mems of a group, its path below the controller's mount. No attach() needed. */
+	int (*write_mems)(struct act *act, const char *group, const char *mems);
+
 	/* CLOCK_BOOTTIME, and a sleep of that clock's time. */
 	uint64_t (*now_ns)(struct act *act);
 	void (*sleep_ns)(struct act *act, uint64_t ns);
@@ -104,8 +107,9 @@ struct act_ops {
 
 struct act {
 	const struct act_ops *ops;
-	uint64_t base_bytes; /* size of a plain page */
-	uint64_t huge_bytes; /* of a transparent huge page */
+	uint64_t base_bytes;   /* size of a plain page */
+	uint64_t huge_bytes;   /* of a transparent huge page */
+	const char *root_path; /* of the host whose groups are read: NULL is the live one */
 };
 
 /*
@@ -113,6 +117,9 @@ struct act {
  * so that a child can make it its own.
  */
 int act_linux_new(struct act **ret_act);
+
+/* act_linux's: act_cgroup.c. */
+int act_linux_write_mems(struct act *act, const char *group, const char *mems);
 
 /* Asks through `under` (and owns it), changes nothing; every change succeeds. Errors: -ENOMEM. */
 int act_null_new(struct act *under, struct act **ret_act);

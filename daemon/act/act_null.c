@@ -79,6 +79,12 @@ static int null_set_affinity(struct act *act, int tid, const struct place_set *c
 	return 0;
 }
 
+static int null_write_mems(struct act *act, const char *group, const char *mems)
+{
+	(void)act, (void)group, (void)mems;
+	return 0;
+}
+
 static uint64_t null_now_ns(struct act *act)
 {
 	struct act *under = below(act);
@@ -110,6 +116,7 @@ int act_null_new(struct act *under, struct act **ret_act)
 		.get_pressure = null_get_pressure,
 		.get_affinity = null_get_affinity,
 		.set_affinity = null_set_affinity,
+		.write_mems = null_write_mems,
 		.now_ns = null_now_ns,
 		.sleep_ns = null_sleep_ns,
 		.free = null_free,

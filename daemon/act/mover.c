@@ -16,6 +16,7 @@ struct mover {
 	sd_event_source *socket_source, *timer;
 	mover_tell on_progress, on_done;
 	void *data;
+	bool moves_mems;
 	struct mover_report last;
 };
 
@@ -70,8 +71,12 @@ static struct mover *mover_free(struct mover *mover)
 static void finish(struct mover *mover, enum mover_end end)
 {
 	mover->last.end = end;
-	if (end == MOVER_DIED || end == MOVER_STOPPED)
+	if (end == MOVER_DIED) {
 		kill(mover->pid, SIGKILL);
+		/* It may have died before it could say so. */
+		if (mover->moves_mems)
+			mover->last.mems = RELOCATE_WIDE;
+	}
 	mover->on_done(mover->data, &mover->last);
 	mover_free(mover);
 }
@@ -100,8 +105,13 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
 
 static int on_grace(sd_event_source *source, uint64_t usec, void *userdata)
 {
+	struct mover *mover = userdata;
+
 	(void)source, (void)usec;
-	finish(userdata, MOVER_STOPPED);
+	kill(mover->pid, SIGKILL);
+	if (mover->moves_mems)
+		mover->last.mems = RELOCATE_WIDE;
+	finish(mover, MOVER_STOPPED);
 	return 0;
 }
 
@@ -128,7 +138,12 @@ int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_
 
 	if (!mover)
 		return -ENOMEM;
-	*mover = (struct mover){ .on_progress = on_progress, .on_done = on_done, .data = data };
+	*mover = (struct mover){
+		.on_progress = on_progress,
+		.on_done = on_done,
+		.data = data,
+		.moves_mems = order->moves_mems,
+	};
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
 		r = -errno;
 		free(mover);

@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 
 #include "act/pages.h"
+#include "act/relocate.h"
 
 enum mover_end {
 	MOVER_RUNNING,
@@ -22,7 +23,7 @@ enum mover_end {
 	MOVER_FULL,	/* the target has no room beyond its reserve */
 	MOVER_PRESSURE, /* tasks wait for memory */
 	MOVER_SLOW,	/* two calls in a row took longer than half a second */
-	MOVER_DENIED,	/* move_pages(2) refused as a whole; error says why */
+	MOVER_DENIED,	/* move_pages(2) or its groups refused as a whole; error says why */
 	MOVER_DIED,	/* the child ended without a word */
 	MOVER_END_COUNT,
 };
@@ -37,6 +38,7 @@ struct mover_report {
 	uint64_t taken_ns;     /* since its start */
 	uint64_t call_ns; /* how long the oldest call has been under way: above a second, tell */
 	struct pages_count count; /* exact when it has ended by MOVER_DONE */
+	enum relocate_state mems; /* of its groups, where the order moves them */
 };
 
 struct mover_order {
@@ -56,6 +58,13 @@ struct mover_order {
 	uint64_t bandwidth_mib_s; /* 0: no limit */
 	uint64_t stall_budget_ms; /* for one call; 0: no limit */
 	unsigned workers;	  /* 1 .. MOVER_WORKERS_MAX */
+	/*
+	 * Its groups have exactly from_node in cpuset.mems and are to have to_node (class auto, one
+	 * node, no memory slots). The caller has written the intent (INTENT_MEMS) before, and drops
+	 * it when the move has ended unless report.mems is RELOCATE_WIDE: then a job must mend it.
+	 */
+	bool moves_mems;
+	unsigned from_node;
 	bool is_dry;
 	struct stuck *stuck; /* the guest's from earlier moves, or NULL; must outlive the move */
 	struct act *act;     /* a test's; NULL: the kernel */

@@ -54,6 +54,7 @@ struct crew {
 	/* Pressure, at the begin of this window. */
 	uint64_t pressure_ns, pressure_us;
 	bool knows_pressure, is_pressed;
+	enum relocate_state mems;
 };
 
 static void end_all(struct crew *crew, int r)
@@ -164,6 +165,7 @@ static void fill_report(struct crew *crew, struct mover_report *report)
 		.total_bytes = crew->total_bytes,
 		.looked_bytes = atomic_load(&crew->looked_bytes),
 		.taken_ns = now_ns - crew->begin_ns,
+		.mems = crew->mems,
 	};
 	for (unsigned i = 0; i < crew->n_workers; i++) {
 		const uint64_t since_ns = atomic_load(&crew->works[i]->call_since_ns);
@@ -365,6 +367,41 @@ static int run_crew(struct crew *crew, int fd)
 	return atomic_load(&crew->end_r);
 }
 
+/* Free on the target beyond the reserve. */
+static uint64_t room_left(const struct crew *crew)
+{
+	const struct mover_order *order = crew->order;
+	struct act_room room;
+
+	if (crew->act->ops->get_room(crew->act, order->to_node, ACT_PLAIN, crew->act->base_bytes,
+				     &room) < 0 ||
+	    room.free_bytes < order->reserve_bytes)
+		return 0;
+	return room.free_bytes - order->reserve_bytes;
+}
+
+/* The groups first, if they are to change; whatever the move came to, they end on one node. */
+static int run_all(struct crew *crew, int fd, struct mover_report *report)
+{
+	const struct mover_order *order = crew->order;
+	int r;
+
+	if (order->moves_mems) {
+		r = relocate_widen(crew->act, order->pid, order->from_node, order->to_node);
+		if (r < 0) {
+			fill_report(crew, report);
+			return r == -ENODATA || r == -EBUSY ? -EPERM : r;
+		}
+		crew->mems = RELOCATE_WIDE;
+	}
+	r = run_crew(crew, fd);
+	fill_report(crew, report);
+	if (order->moves_mems)
+		report->mems = relocate_settle(crew->act, order->pid, order->from_node,
+					       order->to_node, &report->count, room_left(crew));
+	return r;
+}
+
 void mover_child(const struct mover_order *order, int fd)
 {
 	struct crew crew = { .order = order };
@@ -376,9 +413,7 @@ void mover_child(const struct mover_order *order, int fd)
 	if (r == 0)
 		r = prepare(&crew, &owned);
 	if (r == 0)
-		r = run_crew(&crew, fd);
-	if (crew.act)
-		fill_report(&crew, &report);
+		r = run_all(&crew, fd, &report);
 	report.end = end_of(&crew, r);
 	report.error = r;
 	send_report(&report, fd, 0);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "act/cgroup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/cleanup.h"
+
+struct walk {
+	const struct place_root *root;
+	struct place_text *text;
+	const struct place_mounts *mounts;
+	const struct place_set *mems;
+	struct cgroup_mems *groups;
+	size_t room;
+	int pid;
+	bool is_strict;
+};
+
+static const char *mount_of(const struct place_mounts *mounts, bool is_v2)
+{
+	return is_v2 ? mounts->cgroup2 : mounts->cpuset_v1;
+}
+
+/* The group's own cpuset.mems; empty where it has none of its own (v2). */
+static int read_mems(const struct place_root *root, struct place_text *text,
+		     const struct place_mounts *mounts, bool is_v2, const char *group,
+		     struct place_set *ret_mems)
+{
+	int r = place_root_readf(root, text, "%s/%s/cpuset.mems", mount_of(mounts, is_v2), group);
+
+	return r < 0 ? r : place_set_parse_list(text->data, ret_mems);
+}
+
+/* ---- finding them -------------------------------------------------------------------------- */
+
+/*
+ * The cpuset's line of /proc/PID/task/TID/cgroup: "0::/path" on v2, "4:cpuset:/path" on v1, where
+ * several controllers may share a mount. Cuts the text. Returns: the path without a leading slash.
+ */
+static const char *find_line(char *text, bool is_v2)
+{
+	for (char *line; (line = strsep(&text, "\n"));) {
+		char *names = strchr(line, ':'), *path = names ? strchr(names + 1, ':') : NULL,
+		     *name;
+
+		if (!path || path[1] != '/')
+			continue;
+		*path = '\0';
+		if (is_v2 && names[1] == '\0' && strncmp(line, "0:", 2) == 0)
+			return path + 2;
+		names++;
+		while (!is_v2 && (name = strsep(&names, ",")))
+			if (strcmp(name, "cpuset") == 0)
+				return path + 2;
+	}
+	return NULL;
+}
+
+static bool is_known(const struct cgroup_mems *groups, const char *path)
+{
+	for (size_t i = 0; i < groups->n; i++)
+		if (strcmp(groups->paths[i], path) == 0)
+			return true;
+	return false;
+}
+
+static int add(struct walk *walk, const char *path)
+{
+	struct cgroup_mems *groups = walk->groups;
+
+	if (groups->n == walk->room) {
+		const size_t room = walk->room ? walk->room * 2 : 16;
+		char(*paths)[PLACE_GROUP_PATH_MAX] = realloc(groups->paths, room * sizeof(*paths));
+
+		if (!paths)
+			return -ENOMEM;
+		groups->paths = paths;
+		walk->room = room;
+	}
+	strcpy(groups->paths[groups->n++], path);
+	return 0;
+}
+
+/*
+ * A group and those above it, top first, that have exactly these nodes. libvirt's own of a domain
+ * begins with its name; machine.slice and what lies above it have all nodes or other guests.
+ */
+static int add_with_parents(struct walk *walk, const char *path)
+{
+	char group[PLACE_GROUP_PATH_MAX];
+	struct place_set mems;
+	int r;
+
+	if (strlen(path) >= sizeof(group))
+		return -ENAMETOOLONG;
+	for (size_t size = strcspn(path, "/"); *path; size += 1 + strcspn(path + size + 1, "/")) {
+		memcpy(group, path, size);
+		group[size] = '\0';
+		r = read_mems(walk->root, walk->text, walk->mounts, walk->groups->is_v2, group,
+			      &mems);
+		if (r == 0 && place_set_equal(&mems, walk->mems) &&
+		    !is_known(walk->groups, group)) {
+			r = add(walk, group);
+			if (r < 0)
+				return r;
+		}
+		if (!path[size])
+			return r == 0 && walk->is_strict && !place_set_is_empty(&mems) &&
+					       !place_set_equal(&mems, walk->mems) ?
+				       -EBUSY :
+				       0;
+	}
+	return 0;
+}
+
+static int visit_thread(unsigned tid, void *data)
+{
+	struct walk *walk = data;
+	char path[PLACE_GROUP_PATH_MAX];
+	const char *found;
+
+	if (place_root_readf(walk->root, walk->text, "proc/%d/task/%u/cgroup", walk->pid, tid) < 0)
+		return 0;
+	found = find_line(walk->text->data, walk->groups->is_v2);
+	if (!found || !*found)
+		return 0;
+	if (strlen(found) >= sizeof(path))
+		return -ENAMETOOLONG;
+	strcpy(path, found);
+	/* Looked up for each thread, since the path of a group is its only name: vCPUs have many.
+	 */
+	return add_with_parents(walk, path);
+}
+
+/* ---- nobody else in them ------------------------------------------------------------------- */
+
+/*
+ * cgroup.procs of a threaded group cannot be read (-EOPNOTSUPP): its processes are those of the
+ * domain above it, which is looked at by itself where it is in the list.
+ */
+static int check_own(struct walk *walk, const char *group)
+{
+	char *rest, *line;
+	int r = place_root_readf(walk->root, walk->text, "%s/%s/cgroup.procs",
+				 mount_of(walk->mounts, walk->groups->is_v2), group);
+
+	if (r < 0)
+		return 0;
+	rest = walk->text->data;
+	while ((line = strsep(&rest, "\n")))
+		if (*line && atoi(line) != walk->pid && atoi(line) != 0)
+			return -EBUSY;
+	return 0;
+}
+
+int cgroup_mems_find(const struct place_root *root, struct place_text *text,
+		     const struct place_mounts *mounts, int pid, const struct place_set *mems,
+		     bool is_strict, struct cgroup_mems *ret_groups)
+{
+	struct cgroup_mems groups = { .is_v2 = !mounts->cpuset_v1[0] };
+	struct walk walk = {
+		.root = root,
+		.text = text,
+		.mounts = mounts,
+		.mems = mems,
+		.groups = &groups,
+		.pid = pid,
+		.is_strict = is_strict,
+	};
+	char path[32];
+	int r;
+
+	if (!mount_of(mounts, groups.is_v2)[0] || mounts->is_noprefix)
+		return -ENODATA;
+	snprintf(path, sizeof(path), "proc/%d/task", pid);
+	r = place_root_each_id(root, path, "", visit_thread, &walk);
+	for (size_t i = 0; r == 0 && i < groups.n; i++)
+		r = check_own(&walk, groups.paths[i]);
+	if (r == 0 && !groups.n)
+		r = -ENODATA;
+	if (r < 0) {
+		cgroup_mems_done(&groups);
+		return r == -ENOENT ? -ESRCH : r;
+	}
+	*ret_groups = groups;
+	return 0;
+}
+
+void cgroup_mems_done(struct cgroup_mems *groups)
+{
+	free(groups->paths);
+	*groups = (struct cgroup_mems){ 0 };
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+/* Parents come before their children where it grows; the other way round where it shrinks. */
+static const char *nth(const struct cgroup_mems *groups, size_t i, bool grows)
+{
+	return groups->paths[grows ? i : groups->n - 1 - i];
+}
+
+int cgroup_mems_change(struct act *act, const struct place_root *root, struct place_text *text,
+		       const struct place_mounts *mounts, const struct cgroup_mems *groups,
+		       const struct place_set *from, const struct place_set *to)
+{
+	_cleanup_free_ char *list = malloc(PLACE_SET_TEXT_MAX);
+	const bool grows = place_set_is_subset(from, to);
+	struct place_set mems;
+	int n = 0, r;
+
+	if (!list)
+		return -ENOMEM;
+	r = place_set_format(to, list, PLACE_SET_TEXT_MAX);
+	for (size_t i = 0; r >= 0 && i < groups->n; i++) {
+		const char *group = nth(groups, i, grows);
+
+		r = read_mems(root, text, mounts, groups->is_v2, group, &mems);
+		if (r == -ENOENT || r == -ENODEV) {
+			r = 0;
+			continue;
+		}
+		if (r < 0 || place_set_equal(&mems, to))
+			continue;
+		if (!place_set_equal(&mems, from))
+			return -EBUSY;
+		r = act->ops->write_mems(act, group, list);
+		if (r == -ENOENT || r == -ENODEV)
+			r = 0;
+		else if (r == 0)
+			n++;
+	}
+	return r < 0 ? r : n;
+}

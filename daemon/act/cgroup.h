@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Nodes of a guest that libvirt confined (cpuset.mems of its thread groups, strict and restrictive
+ * mode): from one node to another one, by way of both. Facts, tried on 6.1 (tests/guest):
+ *
+ *   - widening {1} to {0,1} moves nothing; it remaps policies by ordinal, so that bind:1 becomes
+ *     bind:0. With one node before and one after, bind:OLD ends as bind:NEW in both directions;
+ *     with more nodes it does not, and these guests keep theirs.
+ *   - narrowing moves what is left, synchronously and with the mmap lock held before 6.7: it comes
+ *     last, when next to nothing is left.
+ *
+ * So a group is only written where it has exactly the one node, is read again before each write,
+ * and where somebody else wrote, that stands. Reads through the host root, writes through libcgroup
+ * by way of the seam. Writes may wait for cpuset's lock: for a child, not for the loop.
+ */
+#pragma once
+
+#include "act/act.h"
+#include "host/root.h"
+#include "observe/mounts.h"
+
+struct cgroup_mems {
+	size_t n;
+	char (*paths)[PLACE_GROUP_PATH_MAX]; /* below the cpuset controller, parents first */
+	bool is_v2;
+};
+
+/*
+ * The groups of a guest's threads, and those above them, that have cpuset.mems of their own. A
+ * group that somebody else's process lives in is none of its own: -EBUSY. With is_strict also where
+ * a thread's own group has other nodes.
+ *
+ * Returns: 0 or -errno: -ESRCH gone; -ENODATA nothing confines it; -ENOMEM.
+ * Ownership: cgroup_mems_done().
+ */
+int cgroup_mems_find(const struct place_root *root, struct place_text *text,
+		     const struct place_mounts *mounts, int pid, const struct place_set *mems,
+		     bool is_strict, struct cgroup_mems *ret_groups);
+void cgroup_mems_done(struct cgroup_mems *groups);
+
+/*
+ * Writes `to` into every group that has exactly `from`; parents first where it grows, last where
+ * it shrinks. A group that has gone is none; one that has something else was written by somebody
+ * else.
+ *
+ * Returns: how many were written; -EBUSY one had something else; or -errno of a write (-ENOSPC,
+ * -EACCES). Those that were written before it stay written.
+ */
+int cgroup_mems_change(struct act *act, const struct place_root *root, struct place_text *text,
+		       const struct place_mounts *mounts, const struct cgroup_mems *groups,
+		       const struct place_set *from, const struct place_set *to);

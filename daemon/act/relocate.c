@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "act/relocate.h"
+
+#include <errno.h>
+
+/* What each step needs: the host as it is now. */
+struct scene {
+	struct act *act;
+	struct place_root root;
+	struct place_text text;
+	struct place_mounts mounts;
+	struct place_set from, to, both;
+};
+
+const char *relocate_state_word(enum relocate_state state)
+{
+	static const char *const words[RELOCATE_STATE_COUNT] = {
+		[RELOCATE_NONE] = "none",	[RELOCATE_WIDE] = "wide",
+		[RELOCATE_FORWARD] = "forward", [RELOCATE_BACK] = "back",
+		[RELOCATE_FOREIGN] = "foreign",
+	};
+
+	return state < RELOCATE_STATE_COUNT ? words[state] : "unknown";
+}
+
+static int open_scene(struct act *act, unsigned from, unsigned to, struct scene *scene)
+{
+	int r;
+
+	*scene = (struct scene){ .act = act };
+	place_set_add(&scene->from, from);
+	place_set_add(&scene->to, to);
+	scene->both = scene->from;
+	place_set_or(&scene->both, &scene->to);
+	r = place_root_open(act->root_path, &scene->root);
+	if (r == 0)
+		r = place_mounts_read(&scene->root, &scene->text, &scene->mounts);
+	return r;
+}
+
+static void close_scene(struct scene *scene)
+{
+	place_text_done(&scene->text);
+	if (scene->root.path)
+		place_root_close(&scene->root);
+}
+
+static int find(struct scene *scene, int pid, const struct place_set *mems, bool is_strict,
+		struct cgroup_mems *groups)
+{
+	return cgroup_mems_find(&scene->root, &scene->text, &scene->mounts, pid, mems, is_strict,
+				groups);
+}
+
+static int change(struct scene *scene, const struct cgroup_mems *groups,
+		  const struct place_set *from, const struct place_set *to)
+{
+	return cgroup_mems_change(scene->act, &scene->root, &scene->text, &scene->mounts, groups,
+				  from, to);
+}
+
+int relocate_widen(struct act *act, int pid, unsigned from, unsigned to)
+{
+	struct cgroup_mems groups = { 0 };
+	struct scene scene;
+	int r;
+
+	if (from == to)
+		return -EINVAL;
+	r = open_scene(act, from, to, &scene);
+	if (r == 0)
+		r = find(&scene, pid, &scene.from, true, &groups);
+	if (r == 0) {
+		r = change(&scene, &groups, &scene.from, &scene.both);
+		/* Half a guest's threads on other nodes than the rest: as it was. */
+		if (r < 0)
+			(void)change(&scene, &groups, &scene.both, &scene.from);
+	}
+	cgroup_mems_done(&groups);
+	close_scene(&scene);
+	return r < 0 ? r : 0;
+}
+
+/* Groups that came since (a vCPU was added while they were wide) have what libvirt gave them. */
+static int narrow(struct scene *scene, int pid, const struct place_set *mems)
+{
+	struct cgroup_mems groups = { 0 };
+	int r = find(scene, pid, &scene->both, false, &groups);
+
+	if (r == 0)
+		r = change(scene, &groups, &scene->both, mems);
+	else if (r == -ENODATA || r == -ESRCH)
+		r = 0;
+	cgroup_mems_done(&groups);
+	return r;
+}
+
+static bool goes_forward(const struct pages_count *count, uint64_t room_bytes)
+{
+	const uint64_t there = count->right_bytes + count->outcome_bytes[ACT_MOVED];
+	const uint64_t left = count->outcome_bytes[ACT_BUSY] + count->outcome_bytes[ACT_PINNED] +
+			      count->outcome_bytes[ACT_DENIED] + count->outcome_bytes[ACT_FULL] +
+			      count->no_block_bytes;
+
+	return there >= left && left <= room_bytes;
+}
+
+enum relocate_state relocate_settle(struct act *act, int pid, unsigned from, unsigned to,
+				    const struct pages_count *count, uint64_t room_bytes)
+{
+	const bool is_forward = goes_forward(count, room_bytes);
+	enum relocate_state state = RELOCATE_WIDE;
+	struct scene scene;
+	int r = open_scene(act, from, to, &scene);
+
+	if (r == 0)
+		r = narrow(&scene, pid, is_forward ? &scene.to : &scene.from);
+	if (r == -EBUSY)
+		state = RELOCATE_FOREIGN;
+	else if (r >= 0)
+		state = is_forward ? RELOCATE_FORWARD : RELOCATE_BACK;
+	close_scene(&scene);
+	return state;
+}
+
+int relocate_mend(struct act *act, int pid, unsigned from, unsigned to)
+{
+	struct scene scene;
+	int r = open_scene(act, from, to, &scene);
+
+	if (r == 0)
+		r = narrow(&scene, pid, &scene.from);
+	close_scene(&scene);
+	return r == -EBUSY || r > 0 ? 0 : r;
+}

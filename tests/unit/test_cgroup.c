@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* cpuset.mems of a guest's groups in a made-up host: who is written, in which order, and who is
+ * not. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "act/relocate.h"
+
+#define V1_LINE "4:cpuset,cpu:/machine/%s\n3:memory:/other\n0::/\n"
+#define V2_LINE "0::/machine.slice/a.scope/libvirt/%s\n"
+
+static char top[32];
+static bool is_v2;
+static struct act act;
+static const char *refuse;  /* a group whose write fails */
+static const char *rewrite; /* somebody else writes this one after us */
+static char written[16][128];
+static unsigned n_written;
+
+static void write_file(const char *path, const char *text)
+{
+	char full[512], *slash;
+	FILE *file;
+
+	snprintf(full, sizeof(full), "%s/%s", top, path);
+	for (slash = strchr(full + strlen(top) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(full, 0755);
+		*slash = '/';
+	}
+	file = fopen(full, "we");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static const char *mount_path(void)
+{
+	return is_v2 ? "sys/fs/cgroup" : "sys/fs/cgroup/cpuset";
+}
+
+static void put_mems(const char *group, const char *mems)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s/cpuset.mems", mount_path(), group);
+	write_file(path, mems);
+}
+
+static void expect_mems(const char *group, const char *mems)
+{
+	char path[512], line[64] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s/%s/cpuset.mems", top, mount_path(), group);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	line[strcspn(line, "\n")] = '\0';
+	assert_string_equal(line, mems);
+}
+
+static int write_mems(struct act *unused, const char *group, const char *mems)
+{
+	(void)unused;
+	if (refuse && strstr(group, refuse))
+		return -ENOSPC;
+	put_mems(group, mems);
+	if (rewrite && strstr(group, rewrite))
+		put_mems(group, "3\n");
+	snprintf(written[n_written++ % 16], sizeof(written[0]), "%s=%s", strrchr(group, '/') + 1,
+		 mems);
+	return 0;
+}
+
+static void put_thread(int tid, const char *group)
+{
+	char path[64], text[256];
+
+	snprintf(path, sizeof(path), "proc/100/task/%d/cgroup", tid);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(text, sizeof(text), is_v2 ? V2_LINE : V1_LINE, group);
+#pragma GCC diagnostic pop
+	write_file(path, text);
+}
+
+static void begin(bool v2)
+{
+	static const struct act_ops ops = { .write_mems = write_mems };
+	char command[64];
+
+	is_v2 = v2;
+	if (top[0]) {
+		snprintf(command, sizeof(command), "rm -rf %s", top);
+		assert_int_equal(system(command), 0);
+	}
+	strcpy(top, "/tmp/placed-cgroup-XXXXXX");
+	assert_non_null(mkdtemp(top));
+	act = (struct act){ .ops = &ops, .root_path = top };
+	refuse = rewrite = NULL;
+	n_written = 0;
+	write_file("proc/mounts", v2 ? "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n" :
+				       "cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n"
+				       "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n");
+	put_thread(100, "emulator");
+	put_thread(101, "vcpu0");
+	put_thread(102, "vcpu1");
+	if (v2) {
+		put_mems("machine.slice", "\n");
+		put_mems("machine.slice/a.scope", "\n");
+		put_mems("machine.slice/a.scope/libvirt", "1\n");
+	} else {
+		put_mems("machine", "0-3\n");
+	}
+	put_mems(v2 ? "machine.slice/a.scope/libvirt/emulator" : "machine/emulator", "1\n");
+	put_mems(v2 ? "machine.slice/a.scope/libvirt/vcpu0" : "machine/vcpu0", "1\n");
+	put_mems(v2 ? "machine.slice/a.scope/libvirt/vcpu1" : "machine/vcpu1", "1\n");
+}
+
+static void expect_all(const char *mems)
+{
+	expect_mems(is_v2 ? "machine.slice/a.scope/libvirt/emulator" : "machine/emulator", mems);
+	expect_mems(is_v2 ? "machine.slice/a.scope/libvirt/vcpu0" : "machine/vcpu0", mems);
+	expect_mems(is_v2 ? "machine.slice/a.scope/libvirt/vcpu1" : "machine/vcpu1", mems);
+	if (is_v2) {
+		expect_mems("machine.slice/a.scope/libvirt", mems);
+		expect_mems("machine.slice/a.scope", "");
+	} else {
+		expect_mems("machine", "0-3");
+	}
+}
+
+static const struct pages_count all_there = {
+	.right_bytes = 100,
+	.outcome_bytes = { [ACT_MOVED] = 1000, [ACT_PINNED] = 10 },
+};
+
+static void test_forward(void **state)
+{
+	(void)state;
+	for (int v2 = 0; v2 < 2; v2++) {
+		begin(v2);
+		assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+		expect_all("0-1");
+		if (v2)
+			assert_string_equal(written[0], "libvirt=0-1");
+		n_written = 0;
+		assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 1000),
+				 RELOCATE_FORWARD);
+		expect_all("0");
+		if (v2)
+			assert_string_equal(written[3], "libvirt=0");
+		/* Nothing is wide: nothing to mend. */
+		n_written = 0;
+		assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
+		assert_int_equal(n_written, 0);
+		expect_all("0");
+	}
+}
+
+static void test_back(void **state)
+{
+	struct pages_count less = { .outcome_bytes = { [ACT_MOVED] = 10, [ACT_FULL] = 1000 } };
+
+	(void)state;
+	begin(true);
+	assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &less, 10000), RELOCATE_BACK);
+	expect_all("1");
+	/* Most of it is there, but the rest has no room: narrowing would have somebody killed. */
+	assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 9), RELOCATE_BACK);
+	expect_all("1");
+}
+
+static void test_refused_write_is_undone(void **state)
+{
+	(void)state;
+	begin(true);
+	refuse = "vcpu1";
+	assert_int_equal(relocate_widen(&act, 100, 1, 0), -ENOSPC);
+	expect_all("1");
+}
+
+static void test_not_ours(void **state)
+{
+	(void)state;
+	begin(true);
+	/* One vCPU was pinned elsewhere by numatune: not all of its groups are ours to write. */
+	put_mems("machine.slice/a.scope/libvirt/vcpu1", "2\n");
+	assert_int_equal(relocate_widen(&act, 100, 1, 0), -EBUSY);
+	expect_mems("machine.slice/a.scope/libvirt/vcpu1", "2");
+	expect_mems("machine.slice/a.scope/libvirt/vcpu0", "1");
+
+	begin(false);
+	write_file("sys/fs/cgroup/cpuset/machine/vcpu0/cgroup.procs", "100\n");
+	assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+	assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
+	write_file("sys/fs/cgroup/cpuset/machine/vcpu0/cgroup.procs", "100\n4711\n");
+	assert_int_equal(relocate_widen(&act, 100, 1, 0), -EBUSY);
+	expect_all("1");
+
+	/* Its groups have another node; and nobody. */
+	assert_int_equal(relocate_widen(&act, 100, 2, 0), -EBUSY);
+	assert_int_equal(relocate_widen(&act, 99, 1, 0), -ESRCH);
+}
+
+static void test_another_writer(void **state)
+{
+	(void)state;
+	begin(true);
+	assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+	put_mems("machine.slice/a.scope/libvirt/vcpu0", "0-3\n");
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 1000), RELOCATE_FORWARD);
+	expect_mems("machine.slice/a.scope/libvirt/vcpu0", "0-3");
+	expect_mems("machine.slice/a.scope/libvirt/vcpu1", "0");
+	expect_mems("machine.slice/a.scope/libvirt/emulator", "0");
+}
+
+/* A child died in between: whatever it had done, nothing stays wide. */
+static void test_mend(void **state)
+{
+	(void)state;
+	for (int v2 = 0; v2 < 2; v2++)
+		for (unsigned step = 0; step < 4; step++) {
+			begin(v2);
+			assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+			if (step & 1)
+				put_mems(v2 ? "machine.slice/a.scope/libvirt/vcpu0" :
+					      "machine/vcpu0",
+					 "1\n");
+			if (step & 2)
+				put_mems(v2 ? "machine.slice/a.scope/libvirt/emulator" :
+					      "machine/emulator",
+					 "1\n");
+			assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
+			expect_all("1");
+		}
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", top);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_forward),
+		cmocka_unit_test(test_back),
+		cmocka_unit_test(test_refused_write_is_undone),
+		cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_another_writer),
+		cmocka_unit_test(test_mend),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, tear_down);
+}
