@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
@@ -190,7 +191,7 @@ static int take_pid_files(struct daemon *daemon)
 	if (r == -EEXIST) {
 		fprintf(stderr, "%s: numad is running, as PID %d: stop it first\n",
 			daemon->options->program, (int)other);
-		return r;
+		return -EBUSY;
 	}
 	if (r < 0)
 		event(LOG_WARNING, EVENT_TROUBLE, KV("note", NUMAD_PID_PATH),
@@ -347,6 +348,9 @@ int daemon_run(const struct options *options, char **argv)
 	if (config)
 		own.config = config;
 	background_clean();
+	/* Who looks for a process called numad finds it, whatever the program's file is called. */
+	if (options->is_called_numad)
+		(void)prctl(PR_SET_NAME, "numad");
 	r = load_settings(&daemon);
 	if (r < 0)
 		return EXIT_FAILURE;
@@ -363,5 +367,9 @@ int daemon_run(const struct options *options, char **argv)
 		r = sd_event_loop(daemon.event);
 	}
 	stop(&daemon);
+	/* As numad: what was wanted runs. Who started it in the foreground waits for this process.
+	 */
+	if (r == -EEXIST && !options->is_foreground)
+		r = EXIT_SUCCESS;
 	return r < 0 ? EXIT_FAILURE : r;
 }

@@ -222,6 +222,7 @@ def test_service_runs(systemd):
     """The daemon itself: it answers, takes orders and reloads in its sandbox, and leaves what outlives it."""
     box = systemd()
     box.path("var/log/numad.log").touch()
+    make_queues(box, *NOBODY)
     done = box.control("start", "placed.service")
     assert done.returncode == 0, done.stdout + box.control("status", "placed.service").stdout
     status = pathlib.Path(f"/proc/{box.main_pid()}/status").read_text()
@@ -229,7 +230,8 @@ def test_service_runs(systemd):
         assert line + "\n" in status
     assert box.path("run/placed/placed.pid").read_text().strip() == box.show("MainPID")
     assert box.path("run/numad.pid").read_text().strip() == box.show("MainPID")
-    assert len(box.run("cat", "/proc/sysvipc/msg").stdout.splitlines()) == 3, "numad's two queues"
+    queues_here = [line.split() for line in box.run("cat", "/proc/sysvipc/msg").stdout.splitlines()[1:]]
+    assert [(row[2], row[7], row[9]) for row in queues_here] == [("600", "0", "0")] * 2, "numad's queues, from nobody"
     for arguments in (["-w", "1:1"], ["-u", "88"], ["-w", "1:1"]):
         done = box.run(BUILD / "placed", *arguments)
         assert done.returncode == 0 and done.stderr == "", done
