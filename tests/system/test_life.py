@@ -290,14 +290,19 @@ def test_twenty_at_once(box):
 
 
 def test_kill_and_restart(box):
+    """Nothing is lost: what was promised still holds. Nothing is left: the next stop leaves no more than any."""
     pid = start(box)
-    for _ in range(5):
+    for n in range(1, 6):
+        assert box.ask(f"1:{n}").returncode == 0
         stop(box, pid, signal.SIGKILL)
         assert (box.root / OUR_PID).exists()
         pid = start(box)
         assert outer_pid(box, int((box.root / NUMAD_PID).read_text())) == pid
+        assert [promise[2] >> 20 for promise in box.promises()] == [*range(1, n + 1)]
+        assert len(box.shell("cat /proc/sysvipc/msg").stdout.splitlines()) == 3
     stop(box, pid)
     assert_nothing_left(box)
+    assert len(box.promises()) == 5
 
 
 def test_child_of_the_killed_one_holds_nothing(box):
