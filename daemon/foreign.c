@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,9 @@
 #else
 #define WAITING -1
 #endif
+
+/* More looks than a queue of 16 KiB has messages. */
+#define TIDY_MAX 2048
 
 static const key_t keys[] = { NUMAD_KEY_2015, NUMAD_KEY_2025 };
 
@@ -236,25 +240,51 @@ static int wait_for_reply(int id, pid_t daemon, uint64_t end_ns, const struct pl
 	}
 }
 
+/* No such process: so nobody waits. */
+static bool is_gone(long pid)
+{
+	return pid <= 0 || pid > INT_MAX || (kill((pid_t)pid, 0) < 0 && errno == ESRCH);
+}
+
 /*
- * Takes our request back, where the daemon has not taken it: only if it is the first that waits
- * for the daemon, since a look does not take a message, but taking cannot choose among equals.
+ * Whether a message is of no use to anybody: a question to the daemon from us, or from somebody
+ * who has gone, as long as none stands before it (taking by type takes the first); or an answer
+ * that came too late for who asked.
  */
-static void take_back(int id, pid_t daemon)
+static bool is_abandoned(const struct numad_message *message, pid_t daemon, bool *is_first)
+{
+	if (message->mtype == daemon) {
+		const bool was_first = *is_first;
+
+		*is_first = false;
+		return was_first && (message->src_pid == getpid() || is_gone(message->src_pid));
+	}
+	return message->src_pid == daemon && message->cmd == 'w' && is_gone(message->mtype);
+}
+
+/*
+ * numad empties the queue each time; we take only what nobody will, but that much: a daemon whose
+ * queue is full of late answers ends itself. Looking (MSG_COPY) takes nothing.
+ */
+static void tidy(int id, pid_t daemon)
 {
 	struct numad_packet packet;
+	bool is_first = true;
+	long at = 0;
 
-	for (long at = 0;; at++) {
+	for (unsigned i = 0; i < TIDY_MAX; i++) {
 		const ssize_t n = msgrcv(id, &packet, NUMAD_PACKET_SIZE, at, IPC_NOWAIT | MSG_COPY);
 
 		if (n < 0 && errno != E2BIG)
 			return;
-		if (n < 0 || packet.message.mtype != daemon)
+		if (n < (ssize_t)NUMAD_SIZE_MIN ||
+		    !is_abandoned(&packet.message, daemon, &is_first)) {
+			at++;
 			continue;
-		if (packet.message.src_pid == getpid())
-			(void)msgrcv(id, &packet, NUMAD_PACKET_SIZE, daemon,
-				     IPC_NOWAIT | MSG_NOERROR);
-		return;
+		}
+		is_first = is_first || packet.message.mtype == daemon;
+		(void)msgrcv(id, &packet, NUMAD_PACKET_SIZE, packet.message.mtype,
+			     IPC_NOWAIT | MSG_NOERROR);
 	}
 }
 
@@ -269,12 +299,13 @@ static int exchange(int id, pid_t daemon, const struct place_request *request, u
 	/* Left for an earlier process of our number. */
 	while (take_ours(id, &packet) >= 0)
 		;
+	tidy(id, daemon);
 	size = numad_message_ask(daemon, getpid(), request, &message);
 	if (msgsnd(id, &message, size, IPC_NOWAIT) < 0)
 		return -errno;
 	r = wait_for_reply(id, daemon, end_ns, online, ret_nodes);
 	if (r < 0) {
-		take_back(id, daemon);
+		tidy(id, daemon);
 		(void)take_ours(id, &packet);
 	}
 	return r;

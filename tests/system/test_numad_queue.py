@@ -5,6 +5,7 @@
 """Foreign numads, and what strangers may do to the queues."""
 
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -391,6 +392,52 @@ def test_foreign_daemon_answers(box, foreign_daemon):
     assert queues(box)[generation]["qnum"] == "0"
 
 
+def halt(box, pid):
+    """Stops it, and waits until each of its threads has stopped."""
+    pid = outer_pid(box, pid)
+    os.kill(pid, signal.SIGSTOP)
+    soon(lambda: all(re.search(r"^State:\s+T", status.read_text(), re.M)
+                     for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status")))
+
+
+ADVICE = "Getting NUMA pre-placement advice for"
+
+
+def n_asked(box):
+    """How often the foreign daemon was asked, by its log."""
+    return (box.root / "var/log/numad.log").read_text().count(ADVICE)
+
+
+@needs_numad
+def test_placed_asks_the_foreign_daemon(box, foreign_daemon):
+    """Also many at once: no client of ours takes what is another's."""
+    _, generation = foreign_daemon
+    answers(box.ask("1:64"))
+    soon(lambda: n_asked(box) == 1)
+    clients = [box.start("/run/ours/placed", "-w", "1:64") for _ in range(40)]
+    for client in clients:
+        out, errors = client.communicate(timeout=60)
+        assert client.returncode == 0 and out.strip(), errors
+    assert n_asked(box) > 1
+
+    def is_tidy():
+        """Answers that come too late are taken out by whoever asks next."""
+        answers(box.ask("1:64"))
+        return queues(box)[generation]["qnum"] == "0"
+    soon(is_tidy)
+
+
+@needs_numad
+def test_placed_answers_where_the_foreign_daemon_does_not(box, foreign_daemon):
+    pid, generation = foreign_daemon
+    halt(box, pid)
+    answers(box.ask("1:64"))
+    assert n_asked(box) == 0
+    assert queues(box)[generation]["qnum"] == "0"
+    do(box, "remove", generation)
+    answers(box.ask("1:64"))
+
+
 @needs_numad
 def test_foreign_daemon_beside_the_queue_of_the_other_release(box, foreign_daemon):
     """A one-shot numad of the other release left its queue: the right one is asked."""
@@ -404,13 +451,14 @@ def test_foreign_daemon_beside_the_queue_of_the_other_release(box, foreign_daemo
 def test_foreign_daemon_that_is_stopped(box, foreign_daemon):
     """Our request is taken back, others' messages stay."""
     pid, generation = foreign_daemon
-    os.kill(outer_pid(box, pid), signal.SIGSTOP)
-    do(box, "send", generation, 77, pid, "w", 0, 0, "somebody's reply")
+    halt(box, pid)
+    do(box, "send", generation, 1, pid, "w", 0, 0, "somebody's reply")
+    do(box, "send", generation, 77, pid, "w", 0, 0, "the reply of one who has gone")
     expect_error(box, "ETIMEDOUT", 200)
     assert queues(box)[generation]["qnum"] == "1"
     os.kill(outer_pid(box, pid), signal.SIGCONT)
     assert ask_foreign(box).returncode == 0
-    assert "somebody's reply" in do(box, "take", generation, 77)
+    assert "somebody's reply" in do(box, "take", generation, 1)
 
 
 @needs_numad
