@@ -20,6 +20,8 @@ struct picture {
 	struct report_view view;
 	struct place_model model;
 	struct report_counter counters[COUNTERS_MAX];
+	struct report_move moves[MOVES_MAX];
+	struct report_finding realtime;
 };
 
 static void count(struct picture *picture, const char *name, const char *help, uint64_t value)
@@ -74,6 +76,10 @@ static void count_all(const struct commands *commands, struct picture *picture)
 	count(picture, "looks_stuck_total", "Looks that did not come back.", cycle->looks.n_stuck);
 	count(picture, "sample_jobs_total", "Times that pages of guests were sampled.",
 	      cycle->looks.n_sample_jobs);
+	count(picture, "moves_total", "Moves that ended.", cycle->moves.n_ended);
+	count(picture, "moves_failed_total", "Moves that did not go through all of the memory.",
+	      cycle->moves.n_failed);
+	count(picture, "moved_bytes_total", "Guest memory moved.", cycle->moves.n_moved_bytes);
 	count(picture, "log_lost_total", "Lines that the log did not take.", event_lost_count());
 	count(picture, "log_held_total", "Lines held back as too many of their kind.",
 	      event_held_count());
@@ -111,6 +117,14 @@ static void fill_view(const struct commands *commands, struct picture *picture)
 			      cycle->advice.ledger.n, &cycle->policy, cycle->advice.nodes,
 			      &picture->model) == 0)
 		view->model = &picture->model;
+	view->moves = picture->moves;
+	view->n_moves = moves_report(&cycle->moves, picture->moves);
+	picture->realtime = (struct report_finding){ .what = "realtime_thread",
+						     .subject = "",
+						     .text = cycle->moves.realtime_text,
+						     .remedy = "" };
+	view->findings = &picture->realtime;
+	view->n_findings = cycle->moves.realtime_text[0] != '\0';
 	count_all(commands, picture);
 }
 

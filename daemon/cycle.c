@@ -12,7 +12,7 @@
 #include <syslog.h>
 
 #include "cycle_tell.h"
-#include "decide/class.h"
+#include "decide/model.h"
 #include "decide/remote.h"
 #include "host/cleanup.h"
 #include "tell/numad_tables.h"
@@ -29,6 +29,11 @@
 #define LOOKS_AGAIN_PER_TURN 16
 /* A crowd of new processes is looked at in as many jobs as it takes, so far apart. */
 #define CROWD_US 500000
+/* So fast it is learned what a new guest does, and for how long this is tried. */
+#define LEARNING_US 1000000
+#define LEARN_FOR_NS (10 * NS_PER_S)
+/* After a move there may be room for the next. */
+#define AFTER_MOVE_US 100000
 /* So old are samples at most, where they are what speaks for a guest: idle, busy, or suspect. */
 #define SAMPLE_IDLE_NS (600 * NS_PER_S)
 #define SAMPLE_BUSY_NS (60 * NS_PER_S)
@@ -121,6 +126,9 @@ static int align_memories(struct cycle *cycle)
 								    .class_told = PLACE_CLASS_COUNT,
 								    .fate_told = PLACE_FATE_COUNT };
 	}
+	for (size_t i = 0; i < cycle->watch.n; i++)
+		if (!cycle->memories[i].seen_ns)
+			cycle->memories[i].seen_ns = cycle->refreshed_ns;
 	cycle->n_memories = cycle->watch.n;
 	return 0;
 }
@@ -247,10 +255,48 @@ static void plan(struct cycle *cycle)
 
 	for (size_t i = 0; i < cycle->watch.n; i++) {
 		cycle->held_until_ns[i] = cycle->memories[i].held_until_ns;
-		cycle->is_moving[i] = false;
+		cycle->is_moving[i] = moves_is_moving(&cycle->moves, cycle->memories[i].pid,
+						      cycle->memories[i].start_ns);
 	}
 	if (place_plan_make(&input, &cycle->scratch, &cycle->plan) < 0)
 		cycle->plan.n_steps = 0;
+}
+
+/* ---- acting ------------------------------------------------------------------------------- */
+
+/* What must stay free on the target: its reserve, and what others were promised of it. */
+static uint64_t reserve_on(struct cycle *cycle, size_t guest, unsigned node)
+{
+	struct place_model model;
+
+	if (place_model_build_without(&cycle->host->topology, &cycle->sample, guest,
+				      cycle->advice.ledger.promises, cycle->advice.ledger.n,
+				      &cycle->policy, cycle->scratch.nodes, &model) < 0)
+		return UINT64_MAX;
+	for (size_t i = 0; i < model.n_nodes; i++)
+		if (model.nodes[i].id == node)
+			return model.nodes[i].reserve_bytes + model.nodes[i].promised_bytes;
+	return UINT64_MAX;
+}
+
+static void act(struct cycle *cycle)
+{
+	moves_check(&cycle->moves, !cycle->move.is_enabled);
+	if (!cycle->plan.n_steps || cycle->is_dry_run || !cycle->host->root.is_live ||
+	    moves_may_start(&cycle->moves) < 0)
+		return;
+	for (size_t n = 0; n < cycle->plan.n_steps; n++) {
+		const struct place_step *step = &cycle->plan.steps[n];
+		const int i = place_watch_find(&cycle->watch, step->pid);
+
+		if (i < 0)
+			continue;
+		/* Tried is tried: a guest that cannot be moved must not be tried each turn. */
+		cycle->memories[i].held_until_ns =
+			cycle->refreshed_ns + cycle->settings->holdoff_s * NS_PER_S;
+		(void)moves_start(&cycle->moves, step, (size_t)i,
+				  reserve_on(cycle, (size_t)i, step->to_node));
+	}
 }
 
 /* ---- the turn ----------------------------------------------------------------------------- */
@@ -323,14 +369,30 @@ static int begin_anew(struct cycle *cycle)
 	return r;
 }
 
+static void turn_in(struct cycle *cycle, uint64_t us)
+{
+	(void)sd_event_source_set_time_relative(cycle->timer, us);
+	(void)sd_event_source_set_enabled(cycle->timer, SD_EVENT_ONESHOT);
+}
+
 static void set_next_turn(struct cycle *cycle)
 {
 	const uint64_t s =
 		cycle->is_quick ? cycle->settings->interval_min_s : cycle->settings->interval_max_s;
 
-	(void)sd_event_source_set_time_relative(cycle->timer,
-						cycle->is_crowded ? CROWD_US : s * 1000000);
-	(void)sd_event_source_set_enabled(cycle->timer, SD_EVENT_ONESHOT);
+	turn_in(cycle, cycle->is_crowded  ? CROWD_US :
+		       cycle->is_learning ? LEARNING_US :
+					    s * 1000000);
+}
+
+/* New guests are worth a few early turns: until it is known what they do, or they are idle. */
+static bool is_learning(const struct cycle *cycle)
+{
+	for (size_t i = 0; i < cycle->watch.n; i++)
+		if (cycle->plan.fates[i] == PLACE_FATE_UNKNOWN &&
+		    cycle->refreshed_ns < cycle->memories[i].seen_ns + LEARN_FOR_NS)
+			return true;
+	return false;
 }
 
 static void decide_and_tell(struct cycle *cycle)
@@ -345,7 +407,10 @@ static void decide_and_tell(struct cycle *cycle)
 	look_closer(cycle);
 	plan(cycle);
 	cycle_tell_turn(cycle);
-	cycle->is_quick = cycle->plan.n_steps || cycle->looks.n_asked;
+	act(cycle);
+	cycle->is_learning = is_learning(cycle);
+	cycle->is_quick =
+		cycle->plan.n_steps || cycle->looks.n_asked || moves_n_running(&cycle->moves);
 }
 
 void cycle_turn(struct cycle *cycle)
@@ -426,6 +491,25 @@ static void on_look(struct place_look *look, void *data)
 	struct cycle *cycle = data;
 
 	control_mark(cycle->lists, cycle->settings, look);
+	/* CPUs that we gave are nobody's choice. */
+	if (moves_steers(&cycle->moves, look->guest.pid, look->guest.start_ns))
+		look->traits &= ~(unsigned)PLACE_TRAIT_CONFINED;
+}
+
+static void on_move_end(int pid, uint64_t start_ns, void *data)
+{
+	struct cycle *cycle = data;
+
+	for (size_t i = 0; i < cycle->n_memories; i++)
+		if (cycle->memories[i].pid == pid && cycle->memories[i].start_ns == start_ns)
+			cycle->memories[i].held_until_ns =
+				now_ns(cycle) + cycle->settings->holdoff_s * NS_PER_S;
+	turn_in(cycle, AFTER_MOVE_US);
+}
+
+static void on_moves_ready(void *data)
+{
+	turn_in(data, 0);
 }
 
 /* New guests are known now: who waited for them gets his answer, and they are decided upon. */
@@ -471,6 +555,11 @@ int cycle_init(sd_event *event, struct place_host *host, const struct settings *
 	if (r == 0)
 		r = scratch_resize(cycle);
 	if (r == 0)
+		r = moves_init(event, host, &cycle->watch, settings, &cycle->moves);
+	cycle->moves.on_end = on_move_end;
+	cycle->moves.on_ready = on_moves_ready;
+	cycle->moves.data = cycle;
+	if (r == 0)
 		r = advice_init(host, &cycle->sample, &cycle->policy, host->root.is_live,
 				&cycle->advice);
 	if (r == 0)
@@ -490,6 +579,7 @@ void cycle_done(struct cycle *cycle)
 {
 	numad_tables_cancel();
 	looks_done(&cycle->looks);
+	moves_done(&cycle->moves);
 	sd_event_source_disable_unref(cycle->timer);
 	sd_event_source_disable_unref(cycle->patience);
 	advice_done(&cycle->advice);

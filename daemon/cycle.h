@@ -14,6 +14,7 @@
 #include "findings.h"
 #include "flow.h"
 #include "looks.h"
+#include "moves.h"
 #include "observe/sample.h"
 #include "observe/watch.h"
 #include "settings.h"
@@ -25,6 +26,7 @@ struct cycle_memory {
 	uint64_t held_until_ns; /* not moved before then */
 	uint64_t looked_ns;	/* the last closer look at it */
 	uint64_t sampled_ns;	/* the last samples of it */
+	uint64_t seen_ns;	/* since when it is known */
 	bool is_look_due;	/* the next turn looks at it again */
 	bool is_told;		/* its coming was logged */
 	enum place_class class_told;
@@ -44,6 +46,7 @@ struct cycle {
 	struct place_watch watch;
 	struct looks looks;
 	struct place_sample sample; /* borrows from the host and the watch */
+	struct moves moves;
 	struct advice advice;
 	uint64_t refreshed_ns; /* 0: never */
 	bool has_refresh_pending;
@@ -62,8 +65,9 @@ struct cycle {
 	char nodes_online[256];	   /* to notice nodes and CPUs that come or go */
 	char cpus_online[256];
 	struct findings findings;
-	bool is_crowded; /* there were more new processes than one job looks at */
-	bool is_quick;	 /* something happened: the next turn comes early */
+	bool is_crowded;  /* there were more new processes than one job looks at */
+	bool is_learning; /* of some guest it is not known yet what it does */
+	bool is_quick;	  /* something happened: the next turn comes early */
 	uint64_t n_turns;
 };
 

@@ -147,14 +147,14 @@ static void restrict_nodes(const struct place_plan_input *input, size_t guest,
 {
 	const struct place_guest *facts = &input->sample->guests[guest];
 	const struct place_activity *activity = &input->activities[guest];
-	const bool is_free = input->classes[guest] == PLACE_CLASS_FREE;
+	const bool may_steer = input->may_steer[guest];
 
 	for (size_t i = 0; i < input->topology->n_nodes; i++) {
-		/* Its cpuset holds for free guests too: move_pages() refuses the whole call. */
+		/* Its cpuset holds for all: move_pages() refuses the whole call. */
 		const bool is_allowed = !(facts->known & PLACE_GUEST_MEMS) ||
 					place_set_has(&facts->mems, nodes[i].id);
 
-		if (!is_allowed || (!is_free && activity->run_permille[i] < RUN_HOME_PERMILLE))
+		if (!is_allowed || (!may_steer && activity->run_permille[i] < RUN_HOME_PERMILLE))
 			forbid(&nodes[i]);
 	}
 }
@@ -207,7 +207,7 @@ static enum place_fate weigh(const struct place_plan_input *input, size_t guest,
 			     struct place_plan_scratch *scratch, struct place_plan *plan)
 {
 	const struct place_activity *activity = &input->activities[guest];
-	const bool is_free = input->classes[guest] == PLACE_CLASS_FREE;
+	const bool may_steer = input->may_steer[guest];
 	const uint64_t bytes = all_bytes(input, guest);
 	unsigned left_permille;
 	enum place_fate fate;
@@ -218,11 +218,11 @@ static enum place_fate weigh(const struct place_plan_input *input, size_t guest,
 	if (fate != PLACE_FATE_MOVE)
 		return fate;
 	elsewhere = bytes - activity->bytes[target];
-	/* A free guest's vCPUs go with it; another's stay, and what they do elsewhere stays remote.
+	/* Its vCPUs go with it; another's stay, and what they do elsewhere stays remote.
 	 */
-	left_permille = is_free ? 0 : 1000 - (unsigned)activity->run_permille[target];
+	left_permille = may_steer ? 0 : 1000 - (unsigned)activity->run_permille[target];
 	if (left_permille >= activity->remote_permille ||
-	    (!is_free &&
+	    (!may_steer &&
 	     place_scale(activity->bytes[target], 1000, bytes) >= input->move->locality_permille))
 		return PLACE_FATE_NO_BETTER;
 	if (!place_plan_pays(input->move, elsewhere, activity->remote_permille - left_permille,

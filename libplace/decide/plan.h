@@ -29,6 +29,7 @@ struct place_plan_input {
 	const struct place_activity *activities;
 	const uint64_t *held_until_ns; /* per guest: not before then */
 	const bool *is_moving;	       /* per guest: a mover is at it; each takes a step's place */
+	const bool *may_steer;	       /* per guest: its CPUs may go with its memory */
 	const struct place_promise *promises;
 	size_t n_promises;
 	const struct place_policy *policy;
@@ -48,7 +49,7 @@ struct place_plan_scratch {
  * Makes the plan; plan->fates, one per guest, is the caller's and filled: the verdict on each
  * guest, and so the reason where nothing is done.
  *
- * Traffic is remote_permille x busy_millicpu. A free guest's CPUs go with its memory, so any
+ * Traffic is remote_permille x busy_millicpu. Where a guest's CPUs may go with its memory, any
  * node may be its target; memory of others goes where their vCPUs run most, inside what they
  * are allowed. Guests that are alike are taken in the order of uuid and pid: the order in the
  * sample does not matter.
