@@ -21,7 +21,7 @@ struct picture {
 	struct place_model model;
 	struct report_counter counters[COUNTERS_MAX];
 	struct report_move moves[MOVES_MAX];
-	struct report_finding realtime;
+	struct report_finding findings[FINDINGS_MAX + 1];
 };
 
 static void count(struct picture *picture, const char *name, const char *help, uint64_t value)
@@ -86,6 +86,21 @@ static void count_all(const struct commands *commands, struct picture *picture)
 	count_served(commands, picture);
 }
 
+static void fill_findings(const struct cycle *cycle, struct picture *picture)
+{
+	const struct findings *findings = &cycle->findings;
+	struct report_view *view = &picture->view;
+
+	memcpy(picture->findings, findings->list, findings->n * sizeof(*findings->list));
+	view->n_findings = findings->n;
+	if (cycle->moves.realtime_text[0])
+		picture->findings[view->n_findings++] =
+			(struct report_finding){ .what = "realtime_thread",
+						 .subject = "",
+						 .text = cycle->moves.realtime_text,
+						 .remedy = "" };
+}
+
 static void fill_view(const struct commands *commands, struct picture *picture)
 {
 	struct cycle *cycle = commands->cycle;
@@ -108,8 +123,7 @@ static void fill_view(const struct commands *commands, struct picture *picture)
 		.classes = cycle->watch.classes,
 		.fates = cycle->plan.fates,
 		.ledger = &cycle->advice.ledger,
-		.findings = cycle->findings.list,
-		.n_findings = cycle->findings.n,
+		.findings = picture->findings,
 		.counters = picture->counters,
 	};
 	(void)advice_settle(&cycle->advice, view->now_ns);
@@ -119,12 +133,7 @@ static void fill_view(const struct commands *commands, struct picture *picture)
 		view->model = &picture->model;
 	view->moves = picture->moves;
 	view->n_moves = moves_report(&cycle->moves, picture->moves);
-	picture->realtime = (struct report_finding){ .what = "realtime_thread",
-						     .subject = "",
-						     .text = cycle->moves.realtime_text,
-						     .remedy = "" };
-	view->findings = &picture->realtime;
-	view->n_findings = cycle->moves.realtime_text[0] != '\0';
+	fill_findings(cycle, picture);
 	count_all(commands, picture);
 }
 

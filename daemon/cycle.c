@@ -12,6 +12,7 @@
 #include <syslog.h>
 
 #include "cycle_tell.h"
+#include "decide/class.h"
 #include "decide/model.h"
 #include "decide/remote.h"
 #include "host/cleanup.h"
@@ -92,6 +93,7 @@ static int reserve_guests(struct cycle *cycle)
 	    grow(&cycle->memories_before, room, sizeof(*cycle->memories_before)) < 0 ||
 	    grow(&cycle->held_until_ns, room, sizeof(*cycle->held_until_ns)) < 0 ||
 	    grow(&cycle->is_moving, room, sizeof(*cycle->is_moving)) < 0 ||
+	    grow(&cycle->may_steer, room, sizeof(*cycle->may_steer)) < 0 ||
 	    grow(&cycle->plan.fates, room, sizeof(*cycle->plan.fates)) < 0 ||
 	    grow(&cycle->scratch.traffic, room, sizeof(*cycle->scratch.traffic)) < 0)
 		return -ENOMEM;
@@ -237,6 +239,15 @@ static void look_closer(struct cycle *cycle)
 
 /* ---- deciding ----------------------------------------------------------------------------- */
 
+/* Nobody chose its CPUs, and nobody will miss them: libvirt goes by its own record of the others.
+ */
+static bool may_steer(const struct cycle *cycle, size_t i)
+{
+	return cycle->watch.classes[i] == PLACE_CLASS_FREE &&
+	       place_class_moves_cpus(cycle->watch.classes[i], cycle->watch.traits[i]) &&
+	       !cycle->memories[i].is_unsteerable;
+}
+
 static void plan(struct cycle *cycle)
 {
 	const struct place_plan_input input = {
@@ -246,6 +257,7 @@ static void plan(struct cycle *cycle)
 		.activities = cycle->watch.activities,
 		.held_until_ns = cycle->held_until_ns,
 		.is_moving = cycle->is_moving,
+		.may_steer = cycle->may_steer,
 		.promises = cycle->advice.ledger.promises,
 		.n_promises = advice_settle(&cycle->advice, cycle->refreshed_ns),
 		.policy = &cycle->policy,
@@ -257,9 +269,16 @@ static void plan(struct cycle *cycle)
 		cycle->held_until_ns[i] = cycle->memories[i].held_until_ns;
 		cycle->is_moving[i] = moves_is_moving(&cycle->moves, cycle->memories[i].pid,
 						      cycle->memories[i].start_ns);
+		cycle->may_steer[i] = may_steer(cycle, i);
 	}
 	if (place_plan_make(&input, &cycle->scratch, &cycle->plan) < 0)
 		cycle->plan.n_steps = 0;
+}
+
+static void turn_in(struct cycle *cycle, uint64_t us)
+{
+	(void)sd_event_source_set_time_relative(cycle->timer, us);
+	(void)sd_event_source_set_enabled(cycle->timer, SD_EVENT_ONESHOT);
 }
 
 /* ---- acting ------------------------------------------------------------------------------- */
@@ -294,6 +313,13 @@ static void act(struct cycle *cycle)
 		/* Tried is tried: a guest that cannot be moved must not be tried each turn. */
 		cycle->memories[i].held_until_ns =
 			cycle->refreshed_ns + cycle->settings->holdoff_s * NS_PER_S;
+		if (cycle->may_steer[i] && moves_steer(&cycle->moves, step, (size_t)i) < 0) {
+			/* What was planned rested on that; next time it is planned without. */
+			cycle->memories[i].is_unsteerable = true;
+			cycle->memories[i].held_until_ns = 0;
+			turn_in(cycle, AFTER_MOVE_US);
+			continue;
+		}
 		(void)moves_start(&cycle->moves, step, (size_t)i,
 				  reserve_on(cycle, (size_t)i, step->to_node));
 	}
@@ -367,12 +393,6 @@ static int begin_anew(struct cycle *cycle)
 		r = scratch_resize(cycle);
 	cycle_tell_rescan(&cycle->host->topology);
 	return r;
-}
-
-static void turn_in(struct cycle *cycle, uint64_t us)
-{
-	(void)sd_event_source_set_time_relative(cycle->timer, us);
-	(void)sd_event_source_set_enabled(cycle->timer, SD_EVENT_ONESHOT);
 }
 
 static void set_next_turn(struct cycle *cycle)
@@ -590,6 +610,7 @@ void cycle_done(struct cycle *cycle)
 	free(cycle->memories_before);
 	free(cycle->held_until_ns);
 	free(cycle->is_moving);
+	free(cycle->may_steer);
 	free(cycle->plan.fates);
 	*cycle = (struct cycle){ 0 };
 }

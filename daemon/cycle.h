@@ -27,6 +27,7 @@ struct cycle_memory {
 	uint64_t looked_ns;	/* the last closer look at it */
 	uint64_t sampled_ns;	/* the last samples of it */
 	uint64_t seen_ns;	/* since when it is known */
+	bool is_unsteerable;	/* its CPUs could not be given to a node */
 	bool is_look_due;	/* the next turn looks at it again */
 	bool is_told;		/* its coming was logged */
 	enum place_class class_told;
@@ -55,7 +56,7 @@ struct cycle {
 	struct cycle_memory *memories; /* same order as the watch after cycle_turn() */
 	struct cycle_memory *memories_before;
 	uint64_t *held_until_ns;
-	bool *is_moving;
+	bool *is_moving, *may_steer;
 	struct place_plan plan;
 	struct place_plan_scratch scratch;
 	size_t n_nodes; /* of the scratch */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * From a step of the plan to a mover, and from its end to the log. The guest's CPUs go first where
+ * From a step of the plan to a mover, and from its end to the log. A guest's CPUs go first where
  * they may: what it touches meanwhile then lies right already.
  */
 #include "moves.h"
@@ -183,21 +183,18 @@ static bool is_guest(const struct moves *moves, size_t i)
 	return !(moves->watch->traits[i] & PLACE_TRAIT_INCLUDED);
 }
 
-/* Where nobody chose its CPUs, they go with the memory. */
-static void steer(struct moves *moves, const struct move *move, size_t i)
+int moves_steer(struct moves *moves, const struct place_step *step, size_t i)
 {
 	const struct place_topology *topology = &moves->host->topology;
 	int r;
 
-	if (!place_class_moves_cpus(moves->watch->classes[i], moves->watch->traits[i]) ||
-	    moves->watch->classes[i] != PLACE_CLASS_FREE)
-		return;
 	r = affinity_give(moves->act, &moves->host->root, &moves->host->text, &moves->intents,
-			  move->pid, move->start_ns, is_guest(moves, i),
-			  &topology->nodes[index_of(topology, move->to_node)].cpus);
+			  step->pid, step->start_ns, is_guest(moves, i),
+			  &topology->nodes[index_of(topology, step->to_node)].cpus);
 	if (r < 0)
-		event(LOG_NOTICE, EVENT_TROUBLE, KV_U64("pid", (uint64_t)move->pid),
+		event(LOG_NOTICE, EVENT_TROUBLE, KV_U64("pid", (uint64_t)step->pid),
 		      KV("note", "its vCPUs stay where they are"), KV("error", strerror(-r)));
+	return r;
 }
 
 static int start_mover(struct moves *moves, struct move *move, size_t i, uint64_t reserve_bytes)
@@ -250,7 +247,6 @@ int moves_start(struct moves *moves, const struct place_step *step, size_t i,
 	}
 	move->stuck = stuck;
 	describe(moves, move, step, i);
-	steer(moves, move, i);
 	r = start_mover(moves, move, i, reserve_bytes);
 	if (r < 0) {
 		move->end = MOVER_DIED;

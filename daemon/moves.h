@@ -79,6 +79,12 @@ void moves_done(struct moves *moves);
 int moves_may_start(struct moves *moves);
 
 /*
+ * Gives the CPUs of the guest at index i of the watch to the node of a step, where nobody else
+ * chose them. Returns: 0 or -errno as affinity_give(): they stay where they are.
+ */
+int moves_steer(struct moves *moves, const struct place_step *step, size_t i);
+
+/*
  * Starts the move of a step of the guest at index i of the watch. reserve_bytes: what must stay
  * free on the target. Returns: 0 or -errno; the log has said why.
  */

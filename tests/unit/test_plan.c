@@ -34,6 +34,7 @@ struct world {
 	uint32_t run_permille[N_GUESTS][N_NODES];
 	uint64_t held_until_ns[N_GUESTS];
 	bool is_moving[N_GUESTS];
+	bool may_steer[N_GUESTS];
 	struct place_policy policy;
 	struct place_move_policy move;
 	struct place_plan_input input;
@@ -131,6 +132,8 @@ static int set_up(void **state)
 static void make_plan(void)
 {
 	world.sample.n_guests = N_GUESTS;
+	for (size_t i = 0; i < N_GUESTS; i++)
+		world.may_steer[i] = world.classes[i] == PLACE_CLASS_FREE;
 	world.input = (struct place_plan_input){
 		.topology = &world.topology,
 		.sample = &world.sample,
@@ -138,6 +141,7 @@ static void make_plan(void)
 		.activities = world.activities,
 		.held_until_ns = world.held_until_ns,
 		.is_moving = world.is_moving,
+		.may_steer = world.may_steer,
 		.policy = &world.policy,
 		.move = &world.move,
 		.now_ns = 1000 * S_NS,
