@@ -170,12 +170,18 @@ static void say_evidence(const struct subject *subject)
 
 static void say_verdict(const struct subject *subject)
 {
+	const bool moves_memory = place_class_moves_memory(subject->class);
+	const bool moves_cpus = place_class_moves_cpus(subject->class, subject->traits);
+
 	say(subject, "verdict", "%s: %s", place_fate_word(subject->fate),
 	    place_fate_text(subject->fate));
-	if (!place_class_moves_memory(subject->class))
-		say(subject, "verdict", "nothing of a guest of class %s is moved to another node",
+	if (!moves_memory && !moves_cpus)
+		say(subject, "verdict", "nothing of a guest of class %s goes to another node",
 		    place_class_word(subject->class));
-	else if (!place_class_moves_cpus(subject->class, subject->traits))
+	else if (!moves_memory)
+		say(subject, "verdict",
+		    "its memory stays: only its CPUs may go to where most of it lies");
+	else if (!moves_cpus)
 		say(subject, "verdict",
 		    "only its memory may be moved: its CPUs were chosen by somebody else");
 }

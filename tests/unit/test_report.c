@@ -324,7 +324,14 @@ static void test_explain_says(void **state)
 	assert_has("where its vCPUs run is not known yet");
 	assert_has("nobody can say yet");
 	assert_has("where its next page will come from is not known");
-	assert_has("nothing of a guest of class unreadable is moved");
+	assert_has("nothing of a guest of class unreadable goes to another node");
+	assert_lacks("may go");
+	classes[1] = PLACE_CLASS_DEVICE;
+	assert_int_equal(explain("200"), 0);
+	assert_has("its memory stays: only its CPUs may go");
+	classes[1] = PLACE_CLASS_PINNED;
+	assert_int_equal(explain("200"), 0);
+	assert_has("only its memory may be moved");
 }
 
 /* Whoever leaves a bind or a fate without a sentence is told here. */
