@@ -3,7 +3,9 @@
  * Moves a process with the daemon's own mover, for bench/moving: one line "PID NODE" on stdin, one
  *line of what became of it on stdout. All lines share one memory of what would not move.
  *
- *	mover [workers=N] [bandwidth_mib_s=N] [stall_budget_ms=N] [start=A end=B]
+ *	mover [workers=N] [bandwidth_mib_s=N] [stall_budget_ms=N] [start=A end=B] [mems_from=NODE]
+ *
+ * mems_from moves cpuset.mems of its groups as well. "mend PID FROM TO" narrows what was left wide.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -58,9 +60,10 @@ static int move(sd_event *event, struct mover_order *order)
 	for (unsigned i = 0; i < ACT_OUTCOME_COUNT; i++)
 		printf(" %s=%" PRIu64, act_outcome_word((enum act_outcome)i),
 		       report.count.outcome_bytes[i]);
-	printf(" right=%" PRIu64 " no_block=%" PRIu64 " calls=%" PRIu64 " longest_us=%" PRIu64 "\n",
+	printf(" right=%" PRIu64 " no_block=%" PRIu64 " calls=%" PRIu64 " longest_us=%" PRIu64
+	       " mems=%s\n",
 	       report.count.right_bytes, report.count.no_block_bytes, report.count.calls,
-	       report.count.longest_ns / 1000);
+	       report.count.longest_ns / 1000, relocate_state_word(report.mems));
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 	return 0;
@@ -76,12 +79,23 @@ static void migrate_all(int pid, unsigned to, unsigned from)
 	       (now_ns() - begin_ns) / 1000, rc);
 }
 
+static void mend(int pid, unsigned from, unsigned to)
+{
+	struct act *act;
+
+	if (act_linux_new(&act) < 0)
+		return;
+	printf("r=%d\n", relocate_mend(act, pid, from, to));
+	act_free(act);
+}
+
 int main(int argc, char **argv)
 {
 	struct pages_range range = {
 		.start = number_of(argc, argv, "start", 0),
 		.end = number_of(argc, argv, "end", 0),
 		.is_shared = number_of(argc, argv, "shared", 0),
+		.pool_bytes = number_of(argc, argv, "pool_bytes", 0),
 	};
 	struct mover_order order = {
 		.ranges = range.end ? &range : NULL,
@@ -90,6 +104,8 @@ int main(int argc, char **argv)
 		.bandwidth_mib_s = number_of(argc, argv, "bandwidth_mib_s", 0),
 		.stall_budget_ms = number_of(argc, argv, "stall_budget_ms", 0),
 		.workers = (unsigned)number_of(argc, argv, "workers", 1),
+		.moves_mems = number_of(argc, argv, "mems_from", UINT64_MAX) != UINT64_MAX,
+		.from_node = (unsigned)number_of(argc, argv, "mems_from", 0),
 	};
 	sd_event *event;
 	char line[64];
@@ -98,7 +114,13 @@ int main(int argc, char **argv)
 	if (sd_event_new(&event) < 0 || stuck_new(UINT64_C(2) << 20, &order.stuck) < 0)
 		return EXIT_FAILURE;
 	while (fgets(line, sizeof(line), stdin)) {
-		unsigned from;
+		unsigned from, to;
+		int pid;
+
+		if (sscanf(line, "mend %d %u %u", &pid, &from, &to) == 3) {
+			mend(pid, from, to);
+			continue;
+		}
 		const int n = sscanf(line, "%d %u %u", &order.pid, &order.to_node, &from);
 
 		if (n < 2)

@@ -3,7 +3,10 @@
  * A process whose memory others move, for bench/moving: it puts MIB on a node, keeps it busy if it
  *is asked to, and measures what it feels. Commands come on stdin, one answer line each on stdout.
  *
- *	victim MIB NODE [huge] [shared] [pin=half|pin=odd] [busy]
+ *	victim MIB NODE [huge] [shared] [hugetlb] [keep] [pin=half|pin=odd] [busy]
+ *
+ * keep leaves the policy bind:NODE in place, hugetlb takes 2 MiB pages of the pool.
+ *
  *	begin    forget what was felt so far
  *	end      longest access and longest mmap() since then, and accesses per ms
  *	where    pages per node, and huge pages
@@ -101,22 +104,27 @@ static void fail(const char *what)
 	exit(EXIT_FAILURE);
 }
 
-static void make_memory(size_t mib, unsigned node, bool is_huge, bool is_shared)
+enum { WANT_HUGE = 1, WANT_SHARED = 2, WANT_POOL = 4, WANT_POLICY = 8, WANT_BUSY = 16 };
+
+static void make_memory(size_t mib, unsigned node, unsigned wants)
 {
 	const unsigned long mask = 1UL << node;
 	char *start;
 
 	size = mib << 20;
-	start = mmap(NULL, size + HUGE, PROT_READ | PROT_WRITE,
-		     MAP_ANONYMOUS | (is_shared ? MAP_SHARED : MAP_PRIVATE), -1, 0);
+	/* A pool has no pages for what is only there to be cut off. */
+	start = mmap(NULL, size + (wants & WANT_POOL ? 0 : HUGE), PROT_READ | PROT_WRITE,
+		     MAP_ANONYMOUS | (wants & WANT_SHARED ? MAP_SHARED : MAP_PRIVATE) |
+			     (wants & WANT_POOL ? MAP_HUGETLB : 0),
+		     -1, 0);
 	if (start == MAP_FAILED)
 		fail("mmap");
 	memory = (char *)(((uintptr_t)start + HUGE - 1) / HUGE * HUGE);
-	(void)madvise(memory, size, is_huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	(void)madvise(memory, size, wants & WANT_HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	if (mbind(memory, size, MPOL_BIND, &mask, 64, 0) < 0)
 		fail("mbind");
 	memset(memory, 1, size);
-	if (mbind(memory, size, MPOL_DEFAULT, NULL, 0, 0) < 0)
+	if (!(wants & WANT_POLICY) && mbind(memory, size, MPOL_DEFAULT, NULL, 0, 0) < 0)
 		fail("mbind");
 }
 
@@ -178,7 +186,8 @@ static void tell_where(void)
 
 int main(int argc, char **argv)
 {
-	bool is_huge = false, is_shared = false, is_busy = false;
+	static const char *const words[] = { "huge", "shared", "hugetlb", "keep", "busy" };
+	unsigned wants = 0;
 	const char *pin = NULL;
 	pthread_t threads[2];
 	uint64_t begin_ns = 0;
@@ -187,18 +196,17 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return EXIT_FAILURE;
 	for (int i = 3; i < argc; i++) {
-		is_huge |= strcmp(argv[i], "huge") == 0;
-		is_shared |= strcmp(argv[i], "shared") == 0;
-		is_busy |= strcmp(argv[i], "busy") == 0;
+		for (unsigned word = 0; word < 5; word++)
+			if (strcmp(argv[i], words[word]) == 0)
+				wants |= 1U << word;
 		if (strncmp(argv[i], "pin=", 4) == 0)
 			pin = argv[i] + 4;
 	}
-	make_memory(strtoul(argv[1], NULL, 10), (unsigned)strtoul(argv[2], NULL, 10), is_huge,
-		    is_shared);
+	make_memory(strtoul(argv[1], NULL, 10), (unsigned)strtoul(argv[2], NULL, 10), wants);
 	if (pin)
 		pin_memory(strcmp(pin, "odd") == 0);
-	if (is_busy && (pthread_create(&threads[0], NULL, access_pages, NULL) != 0 ||
-			pthread_create(&threads[1], NULL, map_memory, NULL) != 0))
+	if ((wants & WANT_BUSY) && (pthread_create(&threads[0], NULL, access_pages, NULL) != 0 ||
+				    pthread_create(&threads[1], NULL, map_memory, NULL) != 0))
 		fail("pthread_create");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("pid=%d start=%lu end=%lu\n", getpid(), (unsigned long)memory,

@@ -44,6 +44,7 @@ enum act_outcome act_outcome_of_call(int r)
 		return ACT_MOVED;
 	switch (-r) {
 	case ESRCH:
+	case EINVAL: /* it is ending: its memory has gone before it (find_mm_struct(), 6.1) */
 		return ACT_GONE;
 	case ENOMEM:
 	case ENOSPC: /* cpuset.mems that would be empty; an empty pool */
@@ -54,7 +55,7 @@ enum act_outcome act_outcome_of_call(int r)
 		return ACT_BUSY;
 	case ENOENT: /* a group or a thread that went: the process goes on */
 		return ACT_ABSENT;
-	default: /* EPERM, EACCES: outside its cpuset; ENODEV: no such node; EINVAL */
+	default: /* EPERM, EACCES: outside its cpuset; ENODEV: no such node */
 		return ACT_DENIED;
 	}
 }

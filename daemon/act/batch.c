@@ -16,9 +16,10 @@
 
 /*
  * So many slow calls in a row are no chance: a worker that lost its CPU once is slow once, beside a
- * realtime thread each call is.
+ * realtime thread each call is. What a page may take on a host that is merely busy comes on top.
  */
 #define SLOW_CALLS 2
+#define SLOW_PAGE_NS UINT64_C(1000000)
 
 /* A wait for the bucket is cut into such pieces, so that a stop is heard. */
 #define SLEEP_NS UINT64_C(50000000)
@@ -189,7 +190,7 @@ static long call(struct pages_work *work, const struct batch_list *list, void **
 	struct pages_task *task = work->task;
 	struct act *act = task->act;
 	const uint64_t begin_ns = act->ops->now_ns(act);
-	uint64_t took_ns;
+	uint64_t took_ns, slow_ns;
 	long rc;
 
 	for (size_t i = 0; i < n; i++)
@@ -207,7 +208,8 @@ static long call(struct pages_work *work, const struct batch_list *list, void **
 		pace_batch_took(batch_of(work, list->kind), (unsigned)n, took_ns);
 	if (rc == 0 && has_unset(work, n))
 		rc = (long)n;
-	work->n_slow = task->slow_ns && took_ns > task->slow_ns ? work->n_slow + 1 : 0;
+	slow_ns = task->slow_ns + n * SLOW_PAGE_NS * (list->kind == ACT_PLAIN ? 1 : 10);
+	work->n_slow = task->slow_ns && took_ns > slow_ns ? work->n_slow + 1 : 0;
 	if (rc >= 0 && work->n_slow == SLOW_CALLS)
 		rc = -ETIME;
 	return rc;

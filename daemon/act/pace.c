@@ -31,7 +31,7 @@ void pace_batch_init(struct pace_batch *batch, unsigned first, unsigned least, u
 		     uint64_t budget_ns)
 {
 	*batch = (struct pace_batch){
-		.n = budget_ns ? first : most,
+		.n = first, /* the first call is small: it is timed */
 		.least = least,
 		.most = most,
 		.budget_ns = budget_ns,
@@ -46,8 +46,12 @@ void pace_batch_took(struct pace_batch *batch, unsigned n, uint64_t took_ns)
 {
 	uint64_t fits;
 
-	if (!batch->budget_ns || !n)
+	if (!n)
 		return;
+	if (!batch->budget_ns) {
+		batch->n = batch->most;
+		return;
+	}
 	/* A list's last few addresses say more of what a call costs than of a page. */
 	if (n < batch->n / 2 && took_ns <= batch->budget_ns)
 		return;

@@ -451,6 +451,7 @@ static void test_outcomes(void **state)
 	assert_int_equal(act_outcome_of_page(-EACCES), ACT_DENIED);
 	assert_int_equal(act_outcome_of_page(-ENOMEM), ACT_FULL);
 	assert_int_equal(act_outcome_of_call(-ESRCH), ACT_GONE);
+	assert_int_equal(act_outcome_of_call(-EINVAL), ACT_GONE);
 	assert_int_equal(act_outcome_of_call(-EACCES), ACT_DENIED);
 	assert_int_equal(act_outcome_of_call(-ENODEV), ACT_DENIED);
 	assert_int_equal(act_outcome_of_call(-ENOSPC), ACT_FULL);
