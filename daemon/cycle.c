@@ -11,11 +11,13 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "cycle_memory.h"
 #include "cycle_tell.h"
 #include "decide/class.h"
 #include "decide/model.h"
 #include "decide/remote.h"
 #include "host/cleanup.h"
+#include "observe/evidence.h"
 #include "tell/numad_tables.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -30,7 +32,8 @@
 #define LOOKS_AGAIN_PER_TURN 16
 /* A crowd of new processes is looked at in as many jobs as it takes, so far apart. */
 #define CROWD_US 500000
-/* So fast it is learned what a new guest does, and for how long this is tried. */
+/* So fast it is learned what a new guest does, and for how long this is tried; also how soon a
+ * move is stopped whose guest begins to migrate. */
 #define LEARNING_US 1000000
 #define LEARN_FOR_NS (10 * NS_PER_S)
 /* After a move there may be room for the next. */
@@ -39,101 +42,6 @@
 #define SAMPLE_IDLE_NS (600 * NS_PER_S)
 #define SAMPLE_BUSY_NS (60 * NS_PER_S)
 #define SAMPLE_SUSPECT_NS (10 * NS_PER_S)
-
-/* ---- buffers ------------------------------------------------------------------------------ */
-
-static void scratch_done(struct cycle *cycle)
-{
-	free(cycle->scratch.nodes);
-	free(cycle->scratch.taken_bytes);
-	free(cycle->scratch.advise.candidates);
-	free(cycle->scratch.advise.reasons);
-	cycle->n_nodes = 0;
-}
-
-static int scratch_resize(struct cycle *cycle)
-{
-	const size_t n = cycle->host->topology.n_nodes;
-	struct place_plan_scratch *scratch = &cycle->scratch;
-
-	if (n == cycle->n_nodes)
-		return 0;
-	scratch_done(cycle);
-	scratch->nodes = calloc(n, sizeof(*scratch->nodes));
-	scratch->taken_bytes = calloc(n, sizeof(*scratch->taken_bytes));
-	scratch->advise.candidates = calloc(n, sizeof(*scratch->advise.candidates));
-	scratch->advise.reasons = calloc(n, sizeof(*scratch->advise.reasons));
-	scratch->advise.n_nodes = n;
-	if (!scratch->nodes || !scratch->taken_bytes || !scratch->advise.candidates ||
-	    !scratch->advise.reasons)
-		return -ENOMEM;
-	cycle->n_nodes = n;
-	return 0;
-}
-
-static int grow(void *array, size_t room, size_t size)
-{
-	void **at = array;
-	void *more = reallocarray(*at, room, size);
-
-	if (!more)
-		return -ENOMEM;
-	*at = more;
-	return 0;
-}
-
-/* Arrays with an entry per guest. */
-static int reserve_guests(struct cycle *cycle)
-{
-	const size_t room = cycle->watch.n + cycle->watch.n / 2 + 16;
-
-	if (cycle->watch.n <= cycle->room)
-		return 0;
-	if (grow(&cycle->memories, room, sizeof(*cycle->memories)) < 0 ||
-	    grow(&cycle->memories_before, room, sizeof(*cycle->memories_before)) < 0 ||
-	    grow(&cycle->held_until_ns, room, sizeof(*cycle->held_until_ns)) < 0 ||
-	    grow(&cycle->is_moving, room, sizeof(*cycle->is_moving)) < 0 ||
-	    grow(&cycle->may_steer, room, sizeof(*cycle->may_steer)) < 0 ||
-	    grow(&cycle->plan.fates, room, sizeof(*cycle->plan.fates)) < 0 ||
-	    grow(&cycle->scratch.traffic, room, sizeof(*cycle->scratch.traffic)) < 0)
-		return -ENOMEM;
-	cycle->room = room;
-	return 0;
-}
-
-/* Brings what is remembered into the order of the watch: both ascend by pid. */
-static int align_memories(struct cycle *cycle)
-{
-	struct cycle_memory *before;
-	size_t n_before = cycle->n_memories, j = 0;
-	int r;
-
-	r = reserve_guests(cycle);
-	if (r < 0)
-		return r;
-	before = cycle->memories;
-	cycle->memories = cycle->memories_before;
-	cycle->memories_before = before;
-	for (size_t i = 0; i < cycle->watch.n; i++) {
-		const struct place_guest *guest = &cycle->watch.guests[i];
-
-		while (j < n_before && before[j].pid < guest->pid)
-			j++;
-		if (j < n_before && before[j].pid == guest->pid &&
-		    before[j].start_ns == guest->start_ns)
-			cycle->memories[i] = before[j];
-		else
-			cycle->memories[i] = (struct cycle_memory){ .pid = guest->pid,
-								    .start_ns = guest->start_ns,
-								    .class_told = PLACE_CLASS_COUNT,
-								    .fate_told = PLACE_FATE_COUNT };
-	}
-	for (size_t i = 0; i < cycle->watch.n; i++)
-		if (!cycle->memories[i].seen_ns)
-			cycle->memories[i].seen_ns = cycle->refreshed_ns;
-	cycle->n_memories = cycle->watch.n;
-	return 0;
-}
 
 /* ---- observing ---------------------------------------------------------------------------- */
 
@@ -171,7 +79,7 @@ static void refresh(struct cycle *cycle)
 {
 	const uint64_t now = now_ns(cycle);
 
-	cycle->is_crowded = false;
+	cycle->is_crowded = cycle->is_decided = false;
 	(void)place_watch_scan(&cycle->watch, now, want_look, cycle);
 	(void)place_watch_refresh(&cycle->watch, now);
 	cycle->refreshed_ns = now;
@@ -180,27 +88,45 @@ static void refresh(struct cycle *cycle)
 	compose(cycle);
 }
 
-static void infer(struct cycle *cycle, size_t i)
+static bool is_suspect(const struct cycle *cycle, size_t i)
+{
+	const struct place_activity *activity = &cycle->watch.activities[i];
+
+	return (activity->known & PLACE_ACTIVITY_REMOTE) &&
+	       activity->remote_permille >= cycle->settings->suspect_permille &&
+	       activity->busy_millicpu >= cycle->settings->busy_millicpu;
+}
+
+/*
+ * What is inferred costs nothing, and tells who is worth a question to the sources that count:
+ * those read a file per thread.
+ */
+static void find_evidence(struct cycle *cycle, size_t i)
 {
 	struct place_activity *activity = &cycle->watch.activities[i];
+	const struct place_evidence_ask ask = {
+		.root = &cycle->host->root,
+		.text = &cycle->host->text,
+		.topology = &cycle->host->topology,
+		.guest = &cycle->watch.guests[i],
+		.activity = activity,
+	};
 
+	activity->known &= ~(unsigned)PLACE_ACTIVITY_REMOTE;
 	if (!place_remote_infer(activity, cycle->host->topology.n_nodes, &activity->remote_permille,
 				&activity->sure_permille))
 		return;
 	activity->known |= PLACE_ACTIVITY_REMOTE;
 	activity->evidence = PLACE_EVIDENCE_RESIDENCY;
+	if (is_suspect(cycle, i))
+		(void)place_evidence_find(&ask, activity);
 }
 
 static uint64_t sample_again_ns(const struct cycle *cycle, size_t i)
 {
-	const struct place_activity *activity = &cycle->watch.activities[i];
-
-	if (activity->busy_millicpu < cycle->settings->busy_millicpu)
+	if (cycle->watch.activities[i].busy_millicpu < cycle->settings->busy_millicpu)
 		return SAMPLE_IDLE_NS;
-	return (activity->known & PLACE_ACTIVITY_REMOTE) &&
-			       activity->remote_permille >= cycle->settings->suspect_permille ?
-		       SAMPLE_SUSPECT_NS :
-		       SAMPLE_BUSY_NS;
+	return is_suspect(cycle, i) ? SAMPLE_SUSPECT_NS : SAMPLE_BUSY_NS;
 }
 
 /* The second tier is for those whose group does not say where their memory lies. */
@@ -226,7 +152,8 @@ static void look_closer(struct cycle *cycle)
 
 		if (!memory->looked_ns)
 			memory->looked_ns = now;
-		if ((memory->is_look_due || now >= memory->looked_ns + LOOK_AGAIN_NS) &&
+		if ((memory->is_look_due || cycle->is_moving[i] ||
+		     now >= memory->looked_ns + LOOK_AGAIN_NS) &&
 		    n_again < LOOKS_AGAIN_PER_TURN && looks_want(&cycle->looks, memory->pid) == 0) {
 			memory->looked_ns = now;
 			memory->is_look_due = false;
@@ -300,6 +227,7 @@ static uint64_t reserve_on(struct cycle *cycle, size_t guest, unsigned node)
 
 static void act(struct cycle *cycle)
 {
+	cycle->is_hurried = false;
 	moves_check(&cycle->moves, !cycle->move.is_enabled);
 	if (!cycle->plan.n_steps || cycle->is_dry_run || !cycle->host->root.is_live ||
 	    moves_may_start(&cycle->moves) < 0)
@@ -317,7 +245,7 @@ static void act(struct cycle *cycle)
 			/* What was planned rested on that; next time it is planned without. */
 			cycle->memories[i].is_unsteerable = true;
 			cycle->memories[i].held_until_ns = 0;
-			turn_in(cycle, AFTER_MOVE_US);
+			cycle->is_hurried = true;
 			continue;
 		}
 		(void)moves_start(&cycle->moves, step, (size_t)i,
@@ -334,6 +262,7 @@ static void take_settings(struct cycle *cycle)
 	if (cycle->is_paused)
 		cycle->move.is_enabled = false;
 	cycle->looks.n_samples = cycle->settings->samples;
+	cycle->watch.ops.with_usage = cycle->settings->scan_all;
 }
 
 /* Nodes or CPUs came or went: everything that is counted by node begins anew. */
@@ -390,7 +319,7 @@ static int begin_anew(struct cycle *cycle)
 	if (r == 0)
 		r = advice_resize(&cycle->advice);
 	if (r == 0)
-		r = scratch_resize(cycle);
+		r = cycle_scratch_resize(cycle);
 	cycle_tell_rescan(&cycle->host->topology);
 	return r;
 }
@@ -400,7 +329,8 @@ static void set_next_turn(struct cycle *cycle)
 	const uint64_t s =
 		cycle->is_quick ? cycle->settings->interval_min_s : cycle->settings->interval_max_s;
 
-	turn_in(cycle, cycle->is_crowded  ? CROWD_US :
+	turn_in(cycle, cycle->is_hurried  ? AFTER_MOVE_US :
+		       cycle->is_crowded  ? CROWD_US :
 		       cycle->is_learning ? LEARNING_US :
 					    s * 1000000);
 }
@@ -412,25 +342,25 @@ static bool is_learning(const struct cycle *cycle)
 		if (cycle->plan.fates[i] == PLACE_FATE_UNKNOWN &&
 		    cycle->refreshed_ns < cycle->memories[i].seen_ns + LEARN_FOR_NS)
 			return true;
-	return false;
+	return moves_n_running(&cycle->moves) > 0;
 }
 
 static void decide_and_tell(struct cycle *cycle)
 {
-	if (align_memories(cycle) < 0) {
+	if (cycle_align_memories(cycle) < 0) {
 		cycle_tell_trouble("out of memory: this turn decides nothing");
 		cycle->plan.n_steps = 0;
 		return;
 	}
 	for (size_t i = 0; i < cycle->watch.n; i++)
-		infer(cycle, i);
+		find_evidence(cycle, i);
 	look_closer(cycle);
 	plan(cycle);
 	cycle_tell_turn(cycle);
 	act(cycle);
+	cycle->is_decided = true;
 	cycle->is_learning = is_learning(cycle);
-	cycle->is_quick =
-		cycle->plan.n_steps || cycle->looks.n_asked || moves_n_running(&cycle->moves);
+	cycle->is_quick = cycle->plan.n_steps || cycle->looks.n_asked;
 }
 
 void cycle_turn(struct cycle *cycle)
@@ -463,7 +393,7 @@ void cycle_lists_changed(struct cycle *cycle, int pid)
 
 void cycle_show(struct cycle *cycle)
 {
-	if (now_ns(cycle) - cycle->refreshed_ns < FRESH_NS && cycle->n_memories == cycle->watch.n)
+	if (now_ns(cycle) - cycle->refreshed_ns < FRESH_NS && cycle->is_decided)
 		return;
 	refresh(cycle);
 	decide_and_tell(cycle);
@@ -573,7 +503,7 @@ int cycle_init(sd_event *event, struct place_host *host, const struct settings *
 	take_settings(cycle);
 	r = begin_watch(cycle);
 	if (r == 0)
-		r = scratch_resize(cycle);
+		r = cycle_scratch_resize(cycle);
 	if (r == 0)
 		r = moves_init(event, host, &cycle->watch, settings, &cycle->moves);
 	cycle->moves.on_end = on_move_end;
@@ -604,13 +534,7 @@ void cycle_done(struct cycle *cycle)
 	sd_event_source_disable_unref(cycle->patience);
 	advice_done(&cycle->advice);
 	place_watch_done(&cycle->watch);
-	scratch_done(cycle);
-	free(cycle->scratch.traffic);
-	free(cycle->memories);
-	free(cycle->memories_before);
-	free(cycle->held_until_ns);
-	free(cycle->is_moving);
-	free(cycle->may_steer);
-	free(cycle->plan.fates);
+	cycle_scratch_done(cycle);
+	cycle_memories_done(cycle);
 	*cycle = (struct cycle){ 0 };
 }

@@ -74,7 +74,7 @@ struct place_watch {
 	/* Of watch*.c alone. */
 	const struct place_root *root;
 	const struct place_topology *topology;
-	struct place_watch_ops ops;
+	struct place_watch_ops ops; /* with_usage may change between scans */
 	struct place_mounts mounts;
 	struct place_text text;
 	struct place_root proc; /* its descriptor lists the processes */
