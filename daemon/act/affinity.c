@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "observe/facts.h"
+
 /* A thread that may use more than `have` alone: the rest of a set that is compared. */
 struct walk {
 	struct act *act;
 	const struct place_root *root;
 	struct place_text *text;
 	int pid;
+	uint64_t start_ns;
 	bool is_guest;
 	const struct place_set *from; /* threads with this set only; NULL: learn it */
 	const struct place_set *to;   /* NULL: only look */
@@ -53,24 +56,38 @@ static int visit(unsigned tid, void *data)
 	return 0;
 }
 
+/* Whoever has the pid now may be another process. */
+static bool is_same_process(const struct walk *walk)
+{
+	uint64_t cpu_time_ns, start_ns;
+
+	return place_root_readf(walk->root, walk->text, "proc/%d/stat", walk->pid) == 0 &&
+	       place_facts_parse_stat(walk->text->data, &cpu_time_ns, &start_ns) == 0 &&
+	       start_ns == walk->start_ns;
+}
+
 static int walk_threads(struct walk *walk)
 {
 	char path[32];
 	int r;
 
+	if (!is_same_process(walk))
+		return -ESRCH;
 	snprintf(path, sizeof(path), "proc/%d/task", walk->pid);
 	r = place_root_each_id(walk->root, path, "", visit, walk);
 	return r == -ENOENT ? -ESRCH : r;
 }
 
 static int change(struct act *act, const struct place_root *root, struct place_text *text, int pid,
-		  bool is_guest, const struct place_set *from, const struct place_set *to)
+		  uint64_t start_ns, bool is_guest, const struct place_set *from,
+		  const struct place_set *to)
 {
 	struct walk walk = {
 		.act = act,
 		.root = root,
 		.text = text,
 		.pid = pid,
+		.start_ns = start_ns,
 		.is_guest = is_guest,
 		.from = from,
 		.to = to,
@@ -97,7 +114,12 @@ int affinity_give(struct act *act, const struct place_root *root, struct place_t
 		  const struct place_set *cpus)
 {
 	struct walk walk = {
-		.act = act, .root = root, .text = text, .pid = pid, .is_guest = is_guest
+		.act = act,
+		.root = root,
+		.text = text,
+		.pid = pid,
+		.start_ns = start_ns,
+		.is_guest = is_guest,
 	};
 	struct intent *held = intents_find(intents, INTENT_AFFINITY, pid, start_ns);
 	struct intent intent = {
@@ -117,10 +139,10 @@ int affinity_give(struct act *act, const struct place_root *root, struct place_t
 		r = intents_write(intents);
 	if (r < 0)
 		return r;
-	r = change(act, root, text, pid, is_guest, &walk.seen, cpus);
+	r = change(act, root, text, pid, start_ns, is_guest, &walk.seen, cpus);
 	if (r < 0) {
 		/* Some may have been changed: back to what they had. */
-		(void)change(act, root, text, pid, is_guest, cpus, &walk.seen);
+		(void)change(act, root, text, pid, start_ns, is_guest, cpus, &walk.seen);
 		intent.given = walk.seen;
 		if (place_set_equal(&walk.seen, &intent.before))
 			intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
@@ -135,7 +157,8 @@ int affinity_give(struct act *act, const struct place_root *root, struct place_t
 int affinity_follow(struct act *act, const struct place_root *root, struct place_text *text,
 		    const struct intent *intent, bool is_guest)
 {
-	return change(act, root, text, intent->pid, is_guest, &intent->before, &intent->given);
+	return change(act, root, text, intent->pid, intent->start_ns, is_guest, &intent->before,
+		      &intent->given);
 }
 
 void affinity_take_back(struct act *act, const struct place_root *root, struct place_text *text,
@@ -146,6 +169,6 @@ void affinity_take_back(struct act *act, const struct place_root *root, struct p
 	if (!held)
 		return;
 	/* All threads: whichever has exactly what we gave, we gave it. */
-	(void)change(act, root, text, pid, false, &held->given, &held->before);
+	(void)change(act, root, text, pid, start_ns, false, &held->given, &held->before);
 	intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
 }

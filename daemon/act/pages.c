@@ -8,7 +8,8 @@
 #include "act/batch.h"
 #include "host/cleanup.h"
 
-/* Batches of the first call, and the least and most of later ones (performance: see 0011). */
+/* Batches of the first call, and the least and most of later ones (doc/decisions/0014-moving.md).
+ */
 #define PLAIN_FIRST 64
 #define PLAIN_LEAST 64
 #define PLAIN_MOST 4096

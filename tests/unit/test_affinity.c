@@ -16,7 +16,8 @@
 #include "act/affinity.h"
 #include "state_dir.h"
 
-#define THREADS 4 /* tids 100 (main), 101, 102 (vCPUs), 103 (vCPU to come) */
+#define START_NS UINT64_C(50000000) /* 5 ticks */
+#define THREADS 4		    /* tids 100 (main), 101, 102 (vCPUs), 103 (vCPU to come) */
 
 static char top[] = "/tmp/placed-affinity-XXXXXX";
 static struct place_root root;
@@ -87,6 +88,18 @@ static void put_thread(int tid, const char *comm)
 	fclose(file);
 }
 
+static void put_stat(const char *line)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/proc/100/stat", top);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fputs(line, file);
+	fclose(file);
+}
+
 static int set_up(void **state)
 {
 	static const struct act_ops ops = {
@@ -98,6 +111,7 @@ static int set_up(void **state)
 	act.ops = &ops;
 	assert_non_null(mkdtemp(top));
 	put_thread(100, "qemu-system-x86\n");
+	put_stat("100 (qemu (x) y) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 3 0 5 1 1\n");
 	put_thread(101, "CPU 0/KVM\n");
 	put_thread(102, "CPU 1/KVM\n");
 	assert_int_equal(place_set_parse_list("0-7", &all), 0);
@@ -129,7 +143,7 @@ static int begin(void **state)
 
 static int give(struct intents *intents, const struct place_set *cpus)
 {
-	return affinity_give(&act, &root, &text, intents, 100, 5, true, cpus);
+	return affinity_give(&act, &root, &text, intents, 100, START_NS, true, cpus);
 }
 
 static void expect(const struct place_set *main_cpus, const struct place_set *vcpu0,
@@ -154,7 +168,7 @@ static void test_give_and_take_back(void **state)
 	assert_int_equal(give(&intents, &high), 0);
 	expect(&all, &high, &high);
 	assert_int_equal(intents.n, 1);
-	affinity_take_back(&act, &root, &text, &intents, 100, 5);
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
 	expect(&all, &all, &all);
 	assert_int_equal(intents.n, 0);
 	intents_done(&intents);
@@ -176,7 +190,7 @@ static void test_pins_of_others_stand(void **state)
 	affinities[1] = affinities[2] = high;
 	assert_int_equal(give(&intents, &low), -EBUSY);
 	affinities[1] = low;
-	affinity_take_back(&act, &root, &text, &intents, 100, 5);
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
 	expect(&all, &all, &high);
 	intents_done(&intents);
 }
@@ -214,6 +228,20 @@ static void test_gone(void **state)
 	(void)state;
 	assert_int_equal(affinity_give(&act, &root, &text, &intents, 99, 5, true, &low), -ESRCH);
 	affinity_take_back(&act, &root, &text, &intents, 99, 5);
+	intents_done(&intents);
+}
+
+/* The pid has another owner, whose threads happen to have the same CPUs. */
+static void test_another_process(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	assert_int_equal(give(&intents, &low), 0);
+	put_stat("100 (other) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 3 0 6 1 1\n");
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&all, &low, &low);
+	assert_int_equal(intents.n, 0);
 	intents_done(&intents);
 }
 
@@ -286,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup(test_refused_is_undone, begin),
 		cmocka_unit_test_setup(test_new_threads_follow, begin),
 		cmocka_unit_test_setup(test_gone, begin),
+		cmocka_unit_test_setup(test_another_process, begin),
 		cmocka_unit_test(test_intents_text),
 		cmocka_unit_test(test_damaged_intents),
 	};
