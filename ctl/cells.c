@@ -111,17 +111,17 @@ static void add_up(uint64_t id, uint64_t number, void *data)
 static void put_share(uint64_t id, uint64_t number, void *data)
 {
 	struct shares *shares = data;
-	const uint64_t percent =
-		(uint64_t)((__uint128_t)number * 100 / (shares->sum ? shares->sum : 1));
+	const __uint128_t sum = shares->sum ? shares->sum : 1;
+	const uint64_t percent = (uint64_t)(((__uint128_t)number * 100 + sum / 2) / sum);
 
-	if (!number || shares->at >= shares->size)
+	if (!percent || shares->at >= shares->size)
 		return;
 	shares->at +=
 		(size_t)snprintf(shares->cell + shares->at, shares->size - shares->at,
 				 "%s%" PRIu64 ":%" PRIu64 "%%", shares->at ? " " : "", id, percent);
 }
 
-/* "0:75% 1:25%" */
+/* "0:75% 1:25%": what is less than half a percent is left out. */
 void cell_shares(const struct fields *fields, const char *key, char *cell, size_t size)
 {
 	const char *list = fields_get(fields, key);
