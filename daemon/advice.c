@@ -24,6 +24,9 @@
 /* Others hold it for a millisecond; the loop serves nobody meanwhile. */
 #define LOCK_WAIT_MS 50
 
+/* Answers that are made under one lock; a set of nodes each, 1 KiB. */
+#define BATCH_MAX 64
+
 #define LEDGER_FILE "/" PLACE_LEDGER_PATH
 
 int advice_resize(struct advice *advice)
@@ -155,6 +158,12 @@ size_t advice_settle(struct advice *advice, uint64_t now_ns)
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
+struct made {
+	struct serve_ask *ask;
+	struct place_advice advice; /* its reasons are the scratch's: of the last one alone */
+	bool is_booked;		    /* and stands in the ledger on disk */
+};
+
 static void tell(const struct serve_ask *ask, const struct serve_answer *answer, const char *nodes)
 {
 	const uint64_t memory_mib = ask->request.memory_bytes >> 20;
@@ -192,32 +201,6 @@ static void send_answer(struct advice *advice, struct serve_ask *ask,
 		tell(&asked, &answer, nodes);
 }
 
-/* Returns: 0 there is an answer; *ret_is_booked whether it stands in the ledger on disk. */
-static int make_answer(struct advice *advice, const struct serve_ask *ask, bool may_book,
-		       const struct state_dir *state, struct place_advice *made,
-		       bool *ret_is_booked)
-{
-	struct place_model model;
-	uint64_t now_ns;
-	int r;
-
-	*ret_is_booked = false;
-	place_host_read_confine(advice->host, ask->peer.pid);
-	advice->sample->confine = advice->host->sample.confine;
-	read_if_changed(advice);
-	/* Behind the lock: no booking is later than now. */
-	now_ns = place_host_now_ns(advice->host);
-	r = place_answer(&advice->host->topology, advice->sample, advice->policy, &ask->request,
-			 now_ns, may_book, &advice->ledger, advice->nodes, &advice->scratch, &model,
-			 made);
-	if (r == -ENOSPC)
-		return 0;
-	if (r == 0 && may_book && write_ledger(advice, state) == 0)
-		*ret_is_booked = advice->ledger.n &&
-				 advice->ledger.promises[advice->ledger.n - 1].booked_ns == now_ns;
-	return r;
-}
-
 /* Whatever went wrong, there is an answer: the nodes that exist. */
 static void make_blind_answer(const struct advice *advice, struct place_advice *made)
 {
@@ -227,36 +210,74 @@ static void make_blind_answer(const struct advice *advice, struct place_advice *
 	};
 }
 
-static void answer_one(struct advice *advice, struct serve_ask *ask, const char *note)
+/* Adds what was answered to our copy of the ledger, where that is wanted. */
+static void make_answer(struct advice *advice, struct made *made, bool may_book)
+{
+	const struct serve_ask *ask = made->ask;
+	struct place_model model;
+	uint64_t now_ns;
+	int r;
+
+	place_host_read_confine(advice->host, ask->peer.pid);
+	advice->sample->confine = advice->host->sample.confine;
+	/* Behind the lock: no booking is later than now. */
+	now_ns = place_host_now_ns(advice->host);
+	r = place_answer(&advice->host->topology, advice->sample, advice->policy, &ask->request,
+			 now_ns, may_book, &advice->ledger, advice->nodes, &advice->scratch, &model,
+			 &made->advice);
+	made->is_booked = r == 0 && may_book && advice->ledger.n &&
+			  advice->ledger.promises[advice->ledger.n - 1].booked_ns == now_ns;
+	if (r < 0 && r != -ENOSPC)
+		make_blind_answer(advice, &made->advice);
+}
+
+static bool may_book(const struct advice *advice, const struct serve_ask *ask)
+{
+	/* A ledger of no boot would wipe out that of this one. */
+	return advice->books && ask->peer.is_root && advice->host->topology.boot_id[0] != '\0';
+}
+
+/* One lock and one write for all of them: beside forty others that book, each lock is a wait. */
+static void make_answers(struct advice *advice, struct made *made, size_t n, const char **note)
 {
 	struct state_dir state = { .fd = -1, .lock_fd = -1 };
-	/* A ledger of no boot would wipe out that of this one. */
-	bool may_book =
-		advice->books && ask->peer.is_root && advice->host->topology.boot_id[0] != '\0';
-	bool is_booked = false;
-	struct place_advice made;
+	bool books = false, is_written = false;
 
-	if (may_book && state_dir_open(LOCK_WAIT_MS, &state) < 0) {
-		may_book = false;
-		note = note ? note : "the ledger cannot be locked: the answer is not booked";
+	for (size_t i = 0; i < n; i++)
+		books = books || may_book(advice, made[i].ask);
+	if (books && state_dir_open(LOCK_WAIT_MS, &state) < 0) {
+		books = false;
+		*note = *note ? *note : "the ledger cannot be locked: the answer is not booked";
 	}
-	if (make_answer(advice, ask, may_book, &state, &made, &is_booked) < 0)
-		make_blind_answer(advice, &made);
+	read_if_changed(advice);
+	for (size_t i = 0; i < n; i++) {
+		make_answer(advice, &made[i], books && may_book(advice, made[i].ask));
+		is_written = is_written || made[i].is_booked;
+	}
+	if (is_written)
+		is_written = write_ledger(advice, &state) == 0;
+	for (size_t i = 0; i < n; i++)
+		made[i].is_booked = made[i].is_booked && is_written;
 	state_dir_close(&state);
-	send_answer(advice, ask, &made, is_booked, note);
 }
 
 void advice_answer_all(struct advice *advice, const char *note)
 {
 	struct serve_ask *ask = advice->first;
+	struct made made[BATCH_MAX];
 
 	/* Taken off first: answer() may let the same client ask again. */
 	advice->first = NULL;
 	advice->last = &advice->first;
 	while (ask) {
-		struct serve_ask *next = ask->next;
+		const char *note_here = note;
+		size_t n = 0;
 
-		answer_one(advice, ask, note);
-		ask = next;
+		for (; ask && n < BATCH_MAX; ask = ask->next)
+			made[n++] = (struct made){ .ask = ask };
+		make_answers(advice, made, n, &note_here);
+		for (size_t i = 0; i < n; i++)
+			send_answer(advice, made[i].ask, &made[i].advice, made[i].is_booked,
+				    note_here);
 	}
 }

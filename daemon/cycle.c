@@ -418,20 +418,31 @@ static int on_patience(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-void cycle_ask(struct cycle *cycle, struct serve_ask *ask)
+/* All that were read meanwhile are answered together. */
+static int on_gathered(sd_event_source *source, void *userdata)
 {
-	advice_park(&cycle->advice, ask);
+	struct cycle *cycle = userdata;
+
+	(void)source;
 	if (cycle->has_refresh_pending)
-		return;
+		return 0;
 	if (now_ns(cycle) - cycle->refreshed_ns >= FRESH_NS)
 		refresh(cycle);
 	if (!looks_start(&cycle->looks)) {
 		answer_waiting(cycle, NULL);
-		return;
+		return 0;
 	}
 	cycle->has_refresh_pending = true;
 	(void)sd_event_source_set_time_relative(cycle->patience, PATIENCE_US);
 	(void)sd_event_source_set_enabled(cycle->patience, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+void cycle_ask(struct cycle *cycle, struct serve_ask *ask)
+{
+	advice_park(&cycle->advice, ask);
+	if (!cycle->has_refresh_pending)
+		(void)sd_event_source_set_enabled(cycle->gathering, SD_EVENT_ONESHOT);
 }
 
 /* ---- jobs --------------------------------------------------------------------------------- */
@@ -520,6 +531,10 @@ int cycle_init(sd_event *event, struct place_host *host, const struct settings *
 					       on_patience, cycle);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(cycle->patience, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_defer(event, &cycle->gathering, on_gathered, cycle);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(cycle->gathering, SD_EVENT_OFF);
 	if (r < 0)
 		cycle_done(cycle);
 	return r < 0 ? r : 0;
@@ -532,6 +547,7 @@ void cycle_done(struct cycle *cycle)
 	moves_done(&cycle->moves);
 	sd_event_source_disable_unref(cycle->timer);
 	sd_event_source_disable_unref(cycle->patience);
+	sd_event_source_disable_unref(cycle->gathering);
 	advice_done(&cycle->advice);
 	place_watch_done(&cycle->watch);
 	cycle_scratch_done(cycle);

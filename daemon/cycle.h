@@ -61,9 +61,10 @@ struct cycle {
 	struct place_plan_scratch scratch;
 	size_t n_nodes; /* of the scratch */
 
-	sd_event_source *timer;	   /* the next turn */
-	sd_event_source *patience; /* questions that wait for a look */
-	char nodes_online[256];	   /* to notice nodes and CPUs that come or go */
+	sd_event_source *timer;	    /* the next turn */
+	sd_event_source *patience;  /* questions that wait for a look */
+	sd_event_source *gathering; /* questions that have just come */
+	char nodes_online[256];	    /* to notice nodes and CPUs that come or go */
 	char cpus_online[256];
 	struct findings findings;
 	bool is_crowded;  /* there were more new processes than one job looks at */

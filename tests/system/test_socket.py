@@ -558,3 +558,81 @@ def test_no_descriptor_left(box):
         client.close()
     assert box.ask().stdout == "1,3\n"
     kill(server)
+
+
+# ---- the daemon itself ---------------------------------------------------------------------
+
+@pytest.fixture
+def daemon(box):
+    """The real one, which books; it moves nothing."""
+    process = box.start(BUILD / "daemon/placed", "--foreground", "--dry-run", stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 30
+    while not (box.placed_dir / "socket").exists():
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.01)
+    yield next(pid for pid in descendants(process.pid) if comm(pid) == "placed")
+    for pid in descendants(process.pid):
+        os.kill(pid, signal.SIGCONT)
+    process.send_signal(signal.SIGCONT)
+    box.run("/run/ours/placed", "-i", "0")
+    process.communicate(timeout=60)
+
+
+def answered_by(box):
+    done = box.run(*as_nobody(box, """
+with connect() as client:
+    client.send(b'placed 1 command verb=metrics argument=""')
+    while (packet := client.recv(5000)).startswith(b"line "):
+        print(packet[5:].decode(), end="")"""))
+    return int(re.search(r"^placed_answers_total (\d+)$", done.stdout, re.M)[1])
+
+
+def count_unbooked(asking):
+    n_said = 0
+    for process in asking:
+        stdout, stderr = process.communicate(timeout=60)
+        assert process.returncode == 0 and ANSWER.fullmatch(stdout), stderr
+        n_said += "not booked" in stderr or "nothing holds the request" in stderr
+    return n_said
+
+
+def test_forty_at_once_are_booked_once(box, daemon):
+    """Whoever answers, the daemon or in the crowd the asker itself: one ledger, one promise each."""
+    assert daemon
+    n_unbooked = count_unbooked(ask_forty(box))
+    assert len(box.promises()) + n_unbooked == 40
+    assert answered_by(box) >= 1
+
+
+def test_stopped_and_woken_up(box, daemon):
+    """What was asked while it slept was answered elsewhere; the daemon finds those promises, and adds none."""
+    answers(box.ask())
+    assert answered_by(box) == 1
+    os.kill(daemon, signal.SIGSTOP)
+    n_unbooked = count_unbooked(ask_forty(box))
+    assert len(box.promises()) + n_unbooked == 41
+    os.kill(daemon, signal.SIGCONT)
+    assert answered_by(box) == 1
+    n_unbooked += "nothing holds" in answers(box.ask())
+    assert answered_by(box) == 2
+    assert len(box.promises()) + n_unbooked == 42
+
+
+def test_nobody_books_nothing(box, daemon):
+    assert daemon
+    assert answers(box.ask(before=NOBODY)) == ""
+    assert answered_by(box) == 1
+    assert not box.ledger.exists() or box.promises() == []
+
+
+def test_ledger_of_others_counts(box, daemon):
+    """Written behind the daemon's back, by whoever could not wait for it."""
+    assert daemon
+    done = box.run("/run/ours/placed", "-w", "1:1")
+    boot = box.ledger.read_text().splitlines()[0]
+    now_ns = int(float(pathlib.Path("/proc/uptime").read_text().split()[0]) * 10**9)
+    box.ledger.write_text(boot + f"\nbooked_ns {now_ns} vcpus_centi 100 memory_bytes {1 << 50} pid 0 start_ns 0 "
+                                 f"seen_ns 0 nodes {done.stdout}")
+    assert "nothing holds the request" in answers(box.ask())
+    assert [promise[2] for promise in box.promises()] == [1 << 50]
