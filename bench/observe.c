@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -302,19 +303,37 @@ static void report_many(size_t n, uint64_t bytes, struct costs *costs)
 	    (all + scan) / (CYCLE_S * 1e6) * 100);
 }
 
+static size_t heap_bytes(void)
+{
+	const struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+static void report_heap(size_t bytes, size_t n)
+{
+	char what[96];
+
+	snprintf(what, sizeof(what), "%zu guests: memory of the watch, per guest", n);
+	row(what, "", "%.1f KiB", (double)bytes / (double)n / 1024);
+}
+
 static void scene_many(size_t n, uint64_t bytes_each)
 {
 	const uint64_t bytes = cut_to_fit(n * bytes_each, n * MIB) / n;
 	struct costs costs = { 0 };
 	struct guests guests;
+	size_t before;
 
 	if (bytes < MIB) {
 		row("guests", "", "too little memory for %zu", n);
 		return;
 	}
 	guests_start(&guests, n, bytes, false);
+	before = heap_bytes();
 	watch_guests(&guests, PLACE_WATCH_THREAD_READS);
 	warm_up();
+	report_heap(heap_bytes() - before, n);
 	measure(&guests, is_quick ? 3 : 9, &costs);
 	report_many(n, bytes, &costs);
 	if (watch.counts.n_kept_files < n * 2)
