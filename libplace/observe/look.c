@@ -11,6 +11,7 @@
 #include "observe/descriptors.h"
 #include "observe/facts.h"
 #include "observe/group.h"
+#include "observe/numa_maps.h"
 #include "observe/program.h"
 #include "observe/tasks.h"
 
@@ -92,6 +93,33 @@ static void look_at_group(const struct looker *looker)
 		place_group_parse(looker->text->data, look->group_v2, look->group_memory_v1);
 }
 
+/*
+ * The policy that a process was started with (numactl): no command line and no libvirt says it.
+ * What its backends or libvirt say is more exact.
+ */
+static void look_at_policy(const struct looker *looker)
+{
+	struct place_guest *guest = &looker->look->guest;
+	struct place_set nodes;
+	enum place_bind bind;
+	int r;
+
+	if (guest->bind != PLACE_BIND_NONE && guest->bind != PLACE_BIND_CPUSET)
+		return;
+	r = place_numa_policy_read(looker->root, guest->pid, &bind, &nodes);
+	if (r < 0) {
+		if (r != -ENOENT) /* a kernel without NUMA has no such file */
+			note_missing(looker);
+		return;
+	}
+	place_set_and(&nodes, &looker->topology->node_ids);
+	if (bind == PLACE_BIND_NONE || place_set_is_empty(&nodes))
+		return;
+	guest->bind = bind;
+	guest->mems = nodes;
+	guest->known |= PLACE_GUEST_MEMS;
+}
+
 /* Whether the pid is still who it was when we began. */
 static bool is_same(const struct looker *looker)
 {
@@ -152,6 +180,7 @@ int place_look(const struct place_root *root, struct place_text *text,
 	if (r == 0) {
 		look_at_threads(&looker);
 		look_at_descriptors(&looker);
+		look_at_policy(&looker);
 		look_at_group(&looker);
 		r = is_same(&looker) ? 0 : -ESRCH;
 	}

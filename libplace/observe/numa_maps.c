@@ -3,10 +3,16 @@
 #include "observe/numa_maps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "host/cleanup.h"
 #include "host/text.h"
+
+/* Of a policy: the kernel writes it into 64 bytes (fs/proc/task_mmu.c show_numa_map(), 6.18). */
+#define NODES_TEXT_MAX 256
 
 static bool take_address(const char **at, uint64_t *ret_address)
 {
@@ -98,10 +104,56 @@ int place_numa_maps_next(const char **at, struct place_numa_line *ret_line)
 	*at = end + (*end == '\n');
 	if (!take_address(&from, &line.start))
 		return -EINVAL;
+	line.policy = from;
 	line.bind = take_policy(&from);
 	line.counts = skip_kind(from, &line.is_huge);
 	line.page_bytes = find_page_bytes(line.counts);
 	*ret_line = line;
+	return 0;
+}
+
+bool place_numa_policy_nodes(const struct place_numa_line *line, struct place_set *ret_nodes)
+{
+	const char *at = line->policy, *colon;
+	char list[NODES_TEXT_MAX];
+	size_t size;
+
+	(void)take_policy(&at);
+	colon = memchr(line->policy, ':', (size_t)(at - line->policy));
+	if (!colon)
+		return false;
+	size = (size_t)(at - colon) - 1;
+	if (!size || size >= sizeof(list))
+		return false;
+	memcpy(list, colon + 1, size);
+	list[size] = '\0';
+	return place_set_parse_list(list, ret_nodes) == 0;
+}
+
+int place_numa_policy_read(const struct place_root *root, int pid, enum place_bind *ret_bind,
+			   struct place_set *ret_nodes)
+{
+	_cleanup_close_ int fd = -1;
+	char text[NODES_TEXT_MAX * 2], path[32];
+	const char *at = text;
+	struct place_numa_line line;
+	struct place_set nodes;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "proc/%d/numa_maps", pid);
+	fd = place_root_openat(root, path, root->is_live ? O_RDONLY : O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	if (place_numa_maps_next(&at, &line) < 0)
+		return -ENODATA;
+	place_set_clear(&nodes);
+	(void)place_numa_policy_nodes(&line, &nodes);
+	*ret_bind = line.bind;
+	*ret_nodes = nodes;
 	return 0;
 }
 

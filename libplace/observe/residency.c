@@ -75,13 +75,12 @@ static uint64_t next_residue(struct sampler *sampler)
 static uint64_t draw_page(struct sampler *sampler, uint64_t from, uint64_t to)
 {
 	const uint64_t n_pages = to - from, n_blocks = n_pages / RESIDUES;
-	const uint64_t residue = next_residue(sampler);
 	const uint64_t page = random_below(&sampler->random, n_pages);
 
 	if (page >= n_blocks * RESIDUES)
 		return from + page;
 	return from + page / RESIDUES * RESIDUES +
-	       (residue + RESIDUES - from % RESIDUES) % RESIDUES;
+	       (next_residue(sampler) + RESIDUES - from % RESIDUES) % RESIDUES;
 }
 
 /* Ids are the indices on most machines. */

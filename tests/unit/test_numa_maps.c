@@ -41,17 +41,23 @@ static void test_policies(void **state)
 	static const struct {
 		const char *text;
 		enum place_bind bind;
+		const char *nodes;
 	} cases[] = {
-		{ "default", PLACE_BIND_NONE },
-		{ "local", PLACE_BIND_NONE },
-		{ "bind:0-1", PLACE_BIND_STRICT },
-		{ "bind=static:1", PLACE_BIND_STRICT },
-		{ "prefer:3", PLACE_BIND_PREFERRED },
-		{ "prefer (many):0,2", PLACE_BIND_PREFERRED },
-		{ "interleave:0-3", PLACE_BIND_INTERLEAVE },
-		{ "weighted interleave:0-3", PLACE_BIND_INTERLEAVE },
-		{ "from-the-future:0", PLACE_BIND_NONE },
+		{ "default", PLACE_BIND_NONE, "" },
+		{ "local", PLACE_BIND_NONE, "" },
+		{ "bind:0-1", PLACE_BIND_STRICT, "0-1" },
+		{ "bind=static:1", PLACE_BIND_STRICT, "1" },
+		{ "prefer:3", PLACE_BIND_PREFERRED, "3" },
+		{ "prefer (many):0,2", PLACE_BIND_PREFERRED, "0,2" },
+		{ "interleave:0-3", PLACE_BIND_INTERLEAVE, "0-3" },
+		{ "weighted interleave:0-3", PLACE_BIND_INTERLEAVE, "0-3" },
+		{ "from-the-future:0", PLACE_BIND_NONE, "0" },
+		{ "bind:", PLACE_BIND_STRICT, "" },
+		{ "bind:x", PLACE_BIND_STRICT, "" },
 	};
+
+	static char list[PLACE_SET_TEXT_MAX];
+	struct place_set set;
 
 	(void)state;
 	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -67,6 +73,11 @@ static void test_policies(void **state)
 		assert_int_equal(place_numa_maps_next(&at, &line), 0);
 		assert_int_equal(line.start, RANGE_START);
 		assert_int_equal(line.bind, cases[i].bind);
+		assert_int_equal(place_numa_policy_nodes(&line, &set), cases[i].nodes[0] != 0);
+		if (cases[i].nodes[0]) {
+			assert_true(place_set_format(&set, list, sizeof(list)) >= 0);
+			assert_string_equal(list, cases[i].nodes);
+		}
 		assert_int_equal(line.page_bytes, 4096);
 		assert_true(place_numa_counts_next(&line, &node, &pages));
 		assert_int_equal(node, 1);

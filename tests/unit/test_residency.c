@@ -52,6 +52,12 @@ static int in_runs(uint64_t page)
 	return (page / 512 * UINT64_C(0x9e3779b97f4a7c15) >> 32) % 10 < 3 ? 3 : 0;
 }
 
+/* As wide as half a stratum of 4096 in 4 GiB, and in step with them. */
+static int in_step(uint64_t page)
+{
+	return page / 128 % 2 ? 3 : 0;
+}
+
 static int half_absent(uint64_t page)
 {
 	return page % 4 < 2 ? -ENOENT : page % 4 == 2 ? 0 : 3;
@@ -124,6 +130,9 @@ static void test_shares(void **state)
 		assert_in_range(residency.error_permille, 15, 25);
 		sample(interleaved, 4 * GIB - 4096 * 13, 4096, 4096, seed);
 		assert_in_range(share(), 490, 510);
+		sample(in_step, 4 * GIB, 4096, 4095, seed);
+		assert_in_range(share(), 500 - 2 * residency.error_permille,
+				500 + 2 * residency.error_permille);
 		sample(in_runs, 4 * GIB, 4096, 4096, seed);
 		assert_in_range(share(), 280, 320);
 		assert_in_range(residency.present_bytes, 4 * GIB - 4096, 4 * GIB);
