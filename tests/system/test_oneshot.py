@@ -247,10 +247,18 @@ def wait_for(condition, what):
     return found
 
 
+def has_let_go(pid):
+    """Whether a child has given up its parent's output; before that it has asked to die with it."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/1") == os.readlink(f"/proc/{pid}/fd/2") == "/dev/null"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def placed_processes(process):
-    """(asker, its child) below an nsenter, once both are there."""
+    """(asker, its child) below an nsenter, once both are there and the child does its work."""
     askers = [pid for pid in descendants(process.pid) if comm(pid) == "placed"]
-    return (askers[0], askers[1]) if len(askers) == 2 else None
+    return (askers[0], askers[1]) if len(askers) == 2 and has_let_go(askers[1]) else None
 
 
 def start_held(box, tries=20):
