@@ -3,9 +3,10 @@
  * A process whose memory others move, for bench/moving: it puts MIB on a node, keeps it busy if it
  *is asked to, and measures what it feels. Commands come on stdin, one answer line each on stdout.
  *
- *	victim MIB NODE [huge] [shared] [hugetlb] [keep] [pin=half|pin=odd] [busy]
+ *	victim MIB NODE [huge] [shared] [hugetlb] [keep] [mergeable] [pin=half|pin=odd] [busy]
  *
- * keep leaves the policy bind:NODE in place, hugetlb takes 2 MiB pages of the pool.
+ * keep leaves the policy bind:NODE in place, hugetlb takes 2 MiB pages of the pool, mergeable lets
+ *KSM have it (all pages are alike).
  *
  *	begin    forget what was felt so far
  *	end      longest access and longest mmap() since then, and accesses per ms
@@ -104,7 +105,14 @@ static void fail(const char *what)
 	exit(EXIT_FAILURE);
 }
 
-enum { WANT_HUGE = 1, WANT_SHARED = 2, WANT_POOL = 4, WANT_POLICY = 8, WANT_BUSY = 16 };
+enum {
+	WANT_HUGE = 1,
+	WANT_SHARED = 2,
+	WANT_POOL = 4,
+	WANT_POLICY = 8,
+	WANT_BUSY = 16,
+	WANT_KSM = 32
+};
 
 static void make_memory(size_t mib, unsigned node, unsigned wants)
 {
@@ -123,6 +131,8 @@ static void make_memory(size_t mib, unsigned node, unsigned wants)
 	(void)madvise(memory, size, wants & WANT_HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	if (mbind(memory, size, MPOL_BIND, &mask, 64, 0) < 0)
 		fail("mbind");
+	if (wants & WANT_KSM)
+		(void)madvise(memory, size, MADV_MERGEABLE);
 	memset(memory, 1, size);
 	if (!(wants & WANT_POLICY) && mbind(memory, size, MPOL_DEFAULT, NULL, 0, 0) < 0)
 		fail("mbind");
@@ -186,7 +196,8 @@ static void tell_where(void)
 
 int main(int argc, char **argv)
 {
-	static const char *const words[] = { "huge", "shared", "hugetlb", "keep", "busy" };
+	static const char *const words[] = { "huge", "shared", "hugetlb",
+					     "keep", "busy",   "mergeable" };
 	unsigned wants = 0;
 	const char *pin = NULL;
 	pthread_t threads[2];
@@ -196,7 +207,7 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return EXIT_FAILURE;
 	for (int i = 3; i < argc; i++) {
-		for (unsigned word = 0; word < 5; word++)
+		for (unsigned word = 0; word < 6; word++)
 			if (strcmp(argv[i], words[word]) == 0)
 				wants |= 1U << word;
 		if (strncmp(argv[i], "pin=", 4) == 0)

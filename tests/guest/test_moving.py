@@ -39,7 +39,7 @@ def move(*arguments, scenes):
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda path: path.name if path else "stable")
 def test_moving(kernel):
-    move(*(["--kernel", kernel] if kernel else []), scenes=["facts", "pages", "pinned", "cpuset", "pool", "faults"])
+    move(*(["--kernel", kernel] if kernel else []), scenes=["facts", "pages", "pinned", "cpuset", "pool", "ksm", "realtime", "faults"])
 
 
 @pytest.mark.parametrize("kind", ["v1", "hybrid"])
