@@ -3,7 +3,8 @@
  * A process whose memory others move, for bench/moving: it puts MIB on a node, keeps it busy if it
  *is asked to, and measures what it feels. Commands come on stdin, one answer line each on stdout.
  *
- *	victim MIB NODE [huge] [shared] [hugetlb] [keep] [mergeable] [pin=half|pin=odd] [busy]
+ *	victim MIB NODE [huge] [shared] [hugetlb] [keep] [mergeable] [split=NODE] [pin=half|pin=odd]
+ *[busy]
  *
  * keep leaves the policy bind:NODE in place, hugetlb takes 2 MiB pages of the pool, mergeable lets
  *KSM have it (all pages are alike).
@@ -114,9 +115,9 @@ enum {
 	WANT_KSM = 32
 };
 
-static void make_memory(size_t mib, unsigned node, unsigned wants)
+static void make_memory(size_t mib, unsigned node, unsigned other_node, unsigned wants)
 {
-	const unsigned long mask = 1UL << node;
+	const unsigned long mask = 1UL << node, other_mask = 1UL << other_node;
 	char *start;
 
 	size = mib << 20;
@@ -129,7 +130,8 @@ static void make_memory(size_t mib, unsigned node, unsigned wants)
 		fail("mmap");
 	memory = (char *)(((uintptr_t)start + HUGE - 1) / HUGE * HUGE);
 	(void)madvise(memory, size, wants & WANT_HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	if (mbind(memory, size, MPOL_BIND, &mask, 64, 0) < 0)
+	if (mbind(memory, size, MPOL_BIND, &mask, 64, 0) < 0 ||
+	    mbind(memory + size / 2, size / 2, MPOL_BIND, &other_mask, 64, 0) < 0)
 		fail("mbind");
 	if (wants & WANT_KSM)
 		(void)madvise(memory, size, MADV_MERGEABLE);
@@ -199,7 +201,8 @@ int main(int argc, char **argv)
 	static const char *const words[] = { "huge", "shared", "hugetlb",
 					     "keep", "busy",   "mergeable" };
 	unsigned wants = 0;
-	const char *pin = NULL;
+	const char *pin = NULL, *split = NULL;
+	unsigned node;
 	pthread_t threads[2];
 	uint64_t begin_ns = 0;
 	char line[64];
@@ -212,8 +215,12 @@ int main(int argc, char **argv)
 				wants |= 1U << word;
 		if (strncmp(argv[i], "pin=", 4) == 0)
 			pin = argv[i] + 4;
+		if (strncmp(argv[i], "split=", 6) == 0)
+			split = argv[i] + 6;
 	}
-	make_memory(strtoul(argv[1], NULL, 10), (unsigned)strtoul(argv[2], NULL, 10), wants);
+	node = (unsigned)strtoul(argv[2], NULL, 10);
+	make_memory(strtoul(argv[1], NULL, 10), node,
+		    split ? (unsigned)strtoul(split, NULL, 10) : node, wants);
 	if (pin)
 		pin_memory(strcmp(pin, "odd") == 0);
 	if ((wants & WANT_BUSY) && (pthread_create(&threads[0], NULL, access_pages, NULL) != 0 ||
