@@ -27,6 +27,10 @@
 /* Answers that are made under one lock; a set of nodes each, 1 KiB. */
 #define BATCH_MAX 64
 
+/* So many answers to others than root are told in that time. */
+#define STRANGERS_TOLD 20
+#define STRANGERS_WINDOW_NS UINT64_C(10000000000)
+
 #define LEDGER_FILE "/" PLACE_LEDGER_PATH
 
 int advice_resize(struct advice *advice)
@@ -164,6 +168,20 @@ struct made {
 	bool is_booked;		    /* and stands in the ledger on disk */
 };
 
+/* Anybody may ask without end; that fills no log, and leaves root's answers their place in it. */
+static bool may_tell(struct advice *advice, const struct serve_ask *ask)
+{
+	const uint64_t now_ns = place_host_now_ns(advice->host);
+
+	if (ask->peer.is_root)
+		return true;
+	if (now_ns >= advice->strangers_ns + STRANGERS_WINDOW_NS) {
+		advice->strangers_ns = now_ns;
+		advice->n_strangers = 0;
+	}
+	return advice->n_strangers++ < STRANGERS_TOLD;
+}
+
 static void tell(const struct serve_ask *ask, const struct serve_answer *answer, const char *nodes)
 {
 	const uint64_t memory_mib = ask->request.memory_bytes >> 20;
@@ -197,7 +215,8 @@ static void send_answer(struct advice *advice, struct serve_ask *ask,
 	advice->n_answered++;
 	advice->n_booked += is_booked;
 	ask->answer(ask, &answer);
-	if (nodes && place_set_format(&made->nodes, nodes, PLACE_SET_TEXT_MAX) >= 0)
+	if (nodes && may_tell(advice, &asked) &&
+	    place_set_format(&made->nodes, nodes, PLACE_SET_TEXT_MAX) >= 0)
 		tell(&asked, &answer, nodes);
 }
 
@@ -213,6 +232,8 @@ static void make_blind_answer(const struct advice *advice, struct place_advice *
 /* Adds what was answered to our copy of the ledger, where that is wanted. */
 static void make_answer(struct advice *advice, struct made *made, bool may_book)
 {
+	/* The asker's cpuset is his alone: plans, and what others see, go by that of the guests. */
+	const struct place_confine guests = advice->host->sample.confine;
 	const struct serve_ask *ask = made->ask;
 	struct place_model model;
 	uint64_t now_ns;
@@ -220,11 +241,13 @@ static void make_answer(struct advice *advice, struct made *made, bool may_book)
 
 	place_host_read_confine(advice->host, ask->peer.pid);
 	advice->sample->confine = advice->host->sample.confine;
+	advice->host->sample.confine = guests;
 	/* Behind the lock: no booking is later than now. */
 	now_ns = place_host_now_ns(advice->host);
 	r = place_answer(&advice->host->topology, advice->sample, advice->policy, &ask->request,
 			 now_ns, may_book, &advice->ledger, advice->nodes, &advice->scratch, &model,
 			 &made->advice);
+	advice->sample->confine = guests;
 	made->is_booked = r == 0 && may_book && advice->ledger.n &&
 			  advice->ledger.promises[advice->ledger.n - 1].booked_ns == now_ns;
 	if (r < 0 && r != -ENOSPC)

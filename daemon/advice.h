@@ -30,6 +30,8 @@ struct advice {
 	struct place_node_model *nodes;
 	struct place_advise_scratch scratch;
 	struct serve_ask *first, **last; /* waiting, in the order of arrival */
+	uint64_t strangers_ns;		 /* answers to others than root that were told since */
+	unsigned n_strangers;
 	uint64_t n_answered, n_booked;
 };
 

@@ -83,6 +83,8 @@ static void refresh(struct cycle *cycle)
 	(void)place_watch_scan(&cycle->watch, now, want_look, cycle);
 	(void)place_watch_refresh(&cycle->watch, now);
 	cycle->refreshed_ns = now;
+	/* machine.slice comes with the first guest. */
+	place_host_read_confine(cycle->host, 0);
 	if (place_host_refresh_nodes(cycle->host) < 0)
 		cycle_tell_trouble("the memory of no node can be read");
 	compose(cycle);
@@ -175,6 +177,17 @@ static bool may_steer(const struct cycle *cycle, size_t i)
 	       !cycle->memories[i].is_unsteerable;
 }
 
+/* Of the rows as they are now: before anything else that goes by them. */
+static void mark(struct cycle *cycle)
+{
+	for (size_t i = 0; i < cycle->watch.n; i++) {
+		cycle->held_until_ns[i] = cycle->memories[i].held_until_ns;
+		cycle->is_moving[i] = moves_is_moving(&cycle->moves, cycle->memories[i].pid,
+						      cycle->memories[i].start_ns);
+		cycle->may_steer[i] = may_steer(cycle, i);
+	}
+}
+
 static void plan(struct cycle *cycle)
 {
 	const struct place_plan_input input = {
@@ -192,12 +205,6 @@ static void plan(struct cycle *cycle)
 		.now_ns = cycle->refreshed_ns,
 	};
 
-	for (size_t i = 0; i < cycle->watch.n; i++) {
-		cycle->held_until_ns[i] = cycle->memories[i].held_until_ns;
-		cycle->is_moving[i] = moves_is_moving(&cycle->moves, cycle->memories[i].pid,
-						      cycle->memories[i].start_ns);
-		cycle->may_steer[i] = may_steer(cycle, i);
-	}
 	if (place_plan_make(&input, &cycle->scratch, &cycle->plan) < 0)
 		cycle->plan.n_steps = 0;
 }
@@ -350,10 +357,12 @@ static void decide_and_tell(struct cycle *cycle)
 	if (cycle_align_memories(cycle) < 0) {
 		cycle_tell_trouble("out of memory: this turn decides nothing");
 		cycle->plan.n_steps = 0;
+		cycle->is_decided = false;
 		return;
 	}
 	for (size_t i = 0; i < cycle->watch.n; i++)
 		find_evidence(cycle, i);
+	mark(cycle);
 	look_closer(cycle);
 	plan(cycle);
 	cycle_tell_turn(cycle);
