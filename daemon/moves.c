@@ -287,8 +287,31 @@ static const char *why_stop(const struct moves *moves, const struct move *move)
 	return NULL;
 }
 
+/* Of who has ended the intent goes; who was excluded, or is no guest any more, is let go. */
+static void let_go(struct moves *moves)
+{
+	const struct place_watch *watch = moves->watch;
+	bool has_changed = false;
+
+	for (size_t n = moves->intents.n; n-- > 0;) {
+		const struct intent *intent = &moves->intents.list[n];
+		const int i = place_watch_find(watch, intent->pid);
+
+		if (intent->kind != INTENT_AFFINITY ||
+		    (i >= 0 && watch->guests[i].start_ns == intent->start_ns &&
+		     watch->classes[i] != PLACE_CLASS_EXCLUDED))
+			continue;
+		affinity_take_back(moves->act, &moves->host->root, &moves->host->text,
+				   &moves->intents, intent->pid, intent->start_ns);
+		has_changed = true;
+	}
+	if (has_changed)
+		(void)intents_write(&moves->intents);
+}
+
 void moves_check(struct moves *moves, bool is_paused)
 {
+	let_go(moves);
 	for (size_t i = 0; i < MOVES_MAX; i++) {
 		struct move *move = &moves->list[i];
 		const char *reason = move->mover ? why_stop(moves, move) : NULL;
