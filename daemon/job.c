@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,10 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "host/root.h"
 
 struct job {
 	pid_t pid;
+	int pid_fd;
 	sd_event_source *pipe_source;
 	sd_event_source *timer;
 	job_done done;
@@ -34,7 +37,21 @@ static const char end_mark[8] = "job end";
 /* Results are a few KiB per guest. */
 #define RESULT_MAX (64U << 20)
 
-static _Noreturn void run_child(job_work work, void *data, int fd, pid_t parent)
+/*
+ * A child that hangs in the kernel outlives us for long, and what it holds lives on with it: a
+ * client would wait for the end of its connection, and the next daemon find that somebody answers
+ * at its socket.
+ */
+static void close_others(int kept, int fd)
+{
+	const int first = kept < fd ? kept : fd, second = kept < fd ? fd : kept;
+
+	child_close_between(STDERR_FILENO, first);
+	child_close_between(first > STDERR_FILENO ? first : STDERR_FILENO, second);
+	child_close_between(second, INT_MAX);
+}
+
+static _Noreturn void run_child(job_work work, void *data, int kept, int fd, pid_t parent)
 {
 	struct job_end end = { .outcome = 0 };
 	FILE *out = fdopen(fd, "w");
@@ -46,6 +63,7 @@ static _Noreturn void run_child(job_work work, void *data, int fd, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (!out || getppid() != parent)
 		_exit(EXIT_FAILURE);
+	close_others(kept, fd);
 	memcpy(end.mark, end_mark, sizeof(end.mark));
 	end.outcome = work(data, out);
 	(void)fwrite(&end, sizeof(end), 1, out);
@@ -59,6 +77,8 @@ static struct job *job_free(struct job *job)
 	sd_event_source_disable_unref(job->pipe_source);
 	sd_event_source_disable_unref(job->timer);
 	place_text_done(&job->text);
+	if (job->pid_fd >= 0)
+		close(job->pid_fd);
 	free(job);
 	return NULL;
 }
@@ -69,7 +89,7 @@ static void job_finish(struct job *job, int r)
 	const size_t size = job->text.size;
 
 	if (r < 0)
-		kill(job->pid, SIGKILL);
+		child_kill(job->pid_fd, job->pid);
 	job->done(job->data, r, job->text.data, size);
 	job_free(job);
 }
@@ -150,8 +170,8 @@ static int watch_child(sd_event *event, struct job *job, int fd, uint64_t deadli
 					  1000, on_deadline, job);
 }
 
-int job_start(sd_event *event, job_work work, job_done done, void *data, uint64_t deadline_ms,
-	      struct job **ret_job)
+int job_start(sd_event *event, job_work work, job_done done, void *data, int kept_fd,
+	      uint64_t deadline_ms, struct job **ret_job)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	const pid_t parent = getpid();
@@ -159,7 +179,7 @@ int job_start(sd_event *event, job_work work, job_done done, void *data, uint64_
 
 	if (!job)
 		return -ENOMEM;
-	*job = (struct job){ .done = done, .data = data };
+	*job = (struct job){ .pid_fd = -1, .done = done, .data = data };
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
 		r = -errno;
 		job_free(job);
@@ -170,9 +190,10 @@ int job_start(sd_event *event, job_work work, job_done done, void *data, uint64_
 	job->pid = fork();
 	if (job->pid == 0) {
 		close(fds[0]);
-		run_child(work, data, fds[1], parent);
+		run_child(work, data, kept_fd, fds[1], parent);
 	}
 	r = job->pid < 0 ? -errno : 0;
+	job->pid_fd = r < 0 ? -1 : child_open(job->pid);
 	close(fds[1]);
 	if (r == 0)
 		r = watch_child(event, job, fds[0], deadline_ms);
@@ -180,7 +201,7 @@ int job_start(sd_event *event, job_work work, job_done done, void *data, uint64_
 		close(fds[0]);
 	if (r < 0) {
 		if (job->pid > 0)
-			kill(job->pid, SIGKILL);
+			child_kill(job->pid_fd, job->pid);
 		job_free(job);
 		return r;
 	}
@@ -191,6 +212,11 @@ int job_start(sd_event *event, job_work work, job_done done, void *data, uint64_
 struct job *job_cancel(struct job *job)
 {
 	if (job)
-		kill(job->pid, SIGKILL);
+		child_kill(job->pid_fd, job->pid);
 	return job_free(job);
+}
+
+pid_t job_pid(const struct job *job)
+{
+	return job->pid;
 }

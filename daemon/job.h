@@ -23,10 +23,13 @@ typedef int (*job_work)(void *data, FILE *out);
 typedef void (*job_done)(void *data, int r, const void *bytes, size_t size);
 
 /*
- * Starts a job. Returns: 0 or -errno (-EAGAIN, -ENOMEM: no child could be made; done is not
- * called). Ownership: *ret_job is ours until done was called; job_cancel() ends it early, without
- * done.
+ * Starts a job. Of our descriptors the child has stdio and kept_fd (-1: not even that). Returns: 0
+ * or -errno (-EAGAIN, -ENOMEM: no child could be made; done is not called). Ownership: *ret_job is
+ * ours until done was called; job_cancel() ends it early, without done.
  */
-int job_start(sd_event *event, job_work work, job_done done, void *data, uint64_t deadline_ms,
-	      struct job **ret_job);
+int job_start(sd_event *event, job_work work, job_done done, void *data, int kept_fd,
+	      uint64_t deadline_ms, struct job **ret_job);
 struct job *job_cancel(struct job *job);
+
+/* The child, while done() has not returned. */
+pid_t job_pid(const struct job *job);

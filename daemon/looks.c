@@ -10,6 +10,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "child.h"
 #include "observe/look.h"
 #include "observe/mounts.h"
 #include "observe/pages.h"
@@ -57,13 +58,43 @@ static int look_at_all(void *data, FILE *out)
 	return 0;
 }
 
-static void leave_alone(struct looks *looks, int pid)
+/*
+ * A killed child may stay, hung in the kernel, for as long as the process likes that it looked at.
+ * Its place is not given away before: there is one such child per process, and no more than places.
+ */
+static bool is_stuck(const struct looks *looks, const struct looks_stuck *stuck)
+{
+	return stuck->pid &&
+	       (stuck->until_ns > place_host_now_ns(looks->host) || child_is_there(stuck->child));
+}
+
+/* The place of that pid, or one that is free, or else the oldest whose child has gone. */
+static struct looks_stuck *find_stuck_place(struct looks *looks, int pid)
+{
+	struct looks_stuck *best = NULL;
+
+	for (size_t i = 0; i < LOOKS_STUCK_MAX; i++) {
+		struct looks_stuck *stuck = &looks->stuck[i];
+
+		if (stuck->pid == pid)
+			return stuck;
+		if (stuck->pid && child_is_there(stuck->child))
+			continue;
+		if (!best || stuck->until_ns < best->until_ns)
+			best = stuck;
+	}
+	return best;
+}
+
+static void leave_alone(struct looks *looks, int pid, pid_t child)
 {
 	const uint64_t now_ns = place_host_now_ns(looks->host);
+	struct looks_stuck *stuck = find_stuck_place(looks, pid);
 
-	looks->stuck[looks->next_stuck] =
-		(struct looks_stuck){ .pid = pid, .until_ns = now_ns + STUCK_NS };
-	looks->next_stuck = (looks->next_stuck + 1) % LOOKS_PER_JOB;
+	if (stuck)
+		*stuck = (struct looks_stuck){ .pid = pid,
+					       .child = child,
+					       .until_ns = now_ns + STUCK_NS };
 	looks->n_stuck++;
 	(void)place_watch_set_unreadable(looks->watch, pid, now_ns);
 	event(LOG_WARNING, EVENT_TROUBLE, KV_U64("pid", (uint64_t)pid),
@@ -75,6 +106,7 @@ static void on_looked(void *data, int r, const void *bytes, size_t size)
 	struct looks *looks = data;
 	const size_t n = size / sizeof(struct place_look);
 	const size_t n_asked = looks->n_asked;
+	const pid_t child = job_pid(looks->look_job);
 	struct place_look look;
 
 	looks->look_job = NULL;
@@ -87,15 +119,15 @@ static void on_looked(void *data, int r, const void *bytes, size_t size)
 	}
 	/* The others of that job are found again by the next scan. */
 	if ((r == -ETIMEDOUT || r == -EIO) && n < n_asked)
-		leave_alone(looks, looks->asked[n].pid);
+		leave_alone(looks, looks->asked[n].pid, child);
 	looks->on_done(looks->data);
 }
 
 static bool is_left_alone(const struct looks *looks, int pid)
 {
-	for (size_t i = 0; i < LOOKS_PER_JOB; i++)
+	for (size_t i = 0; i < LOOKS_STUCK_MAX; i++)
 		if (looks->stuck[i].pid == pid)
-			return looks->stuck[i].until_ns > place_host_now_ns(looks->host);
+			return is_stuck(looks, &looks->stuck[i]);
 	return false;
 }
 
@@ -181,12 +213,13 @@ static void on_sampled(void *data, int r, const void *bytes, size_t size)
 	const size_t one =
 		sizeof(struct sample_record) + looks->host->topology.n_nodes * sizeof(uint64_t);
 	const size_t n = size / one;
+	const pid_t child = job_pid(looks->sample_job);
 
 	looks->sample_job = NULL;
 	for (size_t i = 0; i < n && i < looks->n_sampled; i++)
 		take_sample(looks, &looks->sampled[i], (const char *)bytes + i * one);
 	if ((r == -ETIMEDOUT || r == -EIO) && n < looks->n_sampled)
-		leave_alone(looks, looks->sampled[n].pid);
+		leave_alone(looks, looks->sampled[n].pid, child);
 	looks->n_sampled = 0;
 	looks->on_done(looks->data);
 }
@@ -204,18 +237,49 @@ int looks_want_sample(struct looks *looks, size_t i)
 	return 0;
 }
 
+static void tell_no_child(void)
+{
+	event(LOG_WARNING, EVENT_TROUBLE, KV("note", "no child could be made to look at guests"));
+}
+
+/* Better blind for new guests than without a child left for anything. */
+static bool may_hang(const struct looks *looks)
+{
+	for (size_t i = 0; i < LOOKS_STUCK_MAX; i++)
+		if (!looks->stuck[i].pid || !child_is_there(looks->stuck[i].child))
+			return true;
+	return false;
+}
+
+static void drop_orders(struct looks *looks)
+{
+	if (!looks->look_job)
+		looks->n_asked = 0;
+	if (!looks->sample_job)
+		looks->n_sampled = 0;
+	event(LOG_WARNING, EVENT_TROUBLE,
+	      KV("note", "too many looks hang: nobody is looked at until one comes back"));
+}
+
 bool looks_start(struct looks *looks)
 {
+	if (((!looks->look_job && looks->n_asked) || (!looks->sample_job && looks->n_sampled)) &&
+	    !may_hang(looks))
+		drop_orders(looks);
 	if (!looks->look_job && looks->n_asked &&
-	    job_start(looks->event, look_at_all, on_looked, looks, LOOK_DEADLINE_MS,
-		      &looks->look_job) < 0)
+	    job_start(looks->event, look_at_all, on_looked, looks, looks->host->root.fd,
+		      LOOK_DEADLINE_MS, &looks->look_job) < 0) {
 		looks->n_asked = 0;
+		tell_no_child();
+	}
 	if (!looks->sample_job && looks->n_sampled) {
 		looks->seed++;
 		looks->n_sample_jobs++;
-		if (job_start(looks->event, sample_all, on_sampled, looks, SAMPLE_DEADLINE_MS,
-			      &looks->sample_job) < 0)
+		if (job_start(looks->event, sample_all, on_sampled, looks, looks->host->root.fd,
+			      SAMPLE_DEADLINE_MS, &looks->sample_job) < 0) {
 			looks->n_sampled = 0;
+			tell_no_child();
+		}
 	}
 	return looks->look_job != NULL;
 }

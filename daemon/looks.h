@@ -18,6 +18,8 @@
 /* So many are asked of one job; the rest of a crowd waits for the next. */
 #define LOOKS_PER_JOB 64
 #define SAMPLES_PER_JOB 8
+/* Children of ours that hang at once, at most; the unit's TasksMax= is 128. */
+#define LOOKS_STUCK_MAX 64
 
 struct looks_order {
 	int pid;
@@ -43,9 +45,9 @@ struct looks {
 	/* Who could not be looked at, and until when he is left alone. */
 	struct looks_stuck {
 		int pid;
+		pid_t child; /* the job that hung */
 		uint64_t until_ns;
-	} stuck[LOOKS_PER_JOB];
-	size_t next_stuck;
+	} stuck[LOOKS_STUCK_MAX];
 	uint64_t n_looks, n_stuck, n_sample_jobs;
 };
 

@@ -58,8 +58,9 @@ int moves_may_start(struct moves *moves)
 	if (moves->realtime_job)
 		return -EINPROGRESS;
 	if (!moves->realtime_ns || now_ns >= moves->realtime_ns + REALTIME_AGAIN_NS) {
-		const int r = job_start(moves->event, check_realtime, on_realtime, moves,
-					REALTIME_DEADLINE_MS, &moves->realtime_job);
+		const int r =
+			job_start(moves->event, check_realtime, on_realtime, moves,
+				  moves->host->root.fd, REALTIME_DEADLINE_MS, &moves->realtime_job);
 
 		return r < 0 ? r : -EINPROGRESS;
 	}

@@ -2,6 +2,7 @@
 #include "act/mover.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -9,9 +10,13 @@
 #include <unistd.h>
 
 #include "act/mover_child.h"
+#include "child.h"
+
+#define PRIORITY_MOVER (SD_EVENT_PRIORITY_NORMAL + 5)
 
 struct mover {
 	pid_t pid;
+	int pid_fd;
 	int fd; /* of socket_source */
 	sd_event_source *socket_source, *timer;
 	mover_tell on_progress, on_done;
@@ -49,9 +54,8 @@ static _Noreturn void run_child(const struct mover_order *order, int fd, pid_t p
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (getppid() != parent)
 		_exit(EXIT_FAILURE);
-	if (fd > STDERR_FILENO + 1)
-		(void)close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
-	(void)close_range((unsigned)fd + 1, ~0U, 0);
+	child_close_between(STDERR_FILENO, fd);
+	child_close_between(fd, INT_MAX);
 	mover_child(order, fd);
 	_exit(EXIT_SUCCESS);
 }
@@ -64,6 +68,8 @@ static struct mover *mover_free(struct mover *mover)
 		return NULL;
 	sd_event_source_disable_unref(mover->socket_source);
 	sd_event_source_disable_unref(mover->timer);
+	if (mover->pid_fd >= 0)
+		close(mover->pid_fd);
 	free(mover);
 	return NULL;
 }
@@ -72,7 +78,7 @@ static void finish(struct mover *mover, enum mover_end end)
 {
 	mover->last.end = end;
 	if (end == MOVER_DIED) {
-		kill(mover->pid, SIGKILL);
+		child_kill(mover->pid_fd, mover->pid);
 		/* It may have died before it could say so. */
 		if (mover->moves_mems)
 			mover->last.mems = RELOCATE_WIDE;
@@ -108,14 +114,17 @@ static int on_grace(sd_event_source *source, uint64_t usec, void *userdata)
 	struct mover *mover = userdata;
 
 	(void)source, (void)usec;
-	kill(mover->pid, SIGKILL);
+	child_kill(mover->pid_fd, mover->pid);
 	if (mover->moves_mems)
 		mover->last.mems = RELOCATE_WIDE;
 	finish(mover, MOVER_STOPPED);
 	return 0;
 }
 
-/* Moving pages is nothing that an answer should wait behind. */
+/*
+ * Moving pages is nothing that an answer should wait behind; but strangers who ask without end come
+ * behind it (serve/socket.c), or a move would not end for as long as they do.
+ */
 static int watch_child(sd_event *event, struct mover *mover)
 {
 	int r;
@@ -126,7 +135,7 @@ static int watch_child(sd_event *event, struct mover *mover)
 		return r;
 	}
 	(void)sd_event_source_set_io_fd_own(mover->socket_source, true);
-	return sd_event_source_set_priority(mover->socket_source, SD_EVENT_PRIORITY_IDLE);
+	return sd_event_source_set_priority(mover->socket_source, PRIORITY_MOVER);
 }
 
 int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_progress,
@@ -139,6 +148,7 @@ int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_
 	if (!mover)
 		return -ENOMEM;
 	*mover = (struct mover){
+		.pid_fd = -1,
 		.on_progress = on_progress,
 		.on_done = on_done,
 		.data = data,
@@ -154,6 +164,7 @@ int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_
 	if (mover->pid == 0)
 		run_child(order, fds[1], parent);
 	r = mover->pid < 0 ? -errno : 0;
+	mover->pid_fd = r < 0 ? -1 : child_open(mover->pid);
 	close(fds[1]);
 	if (r == 0)
 		r = watch_child(event, mover);
@@ -161,7 +172,7 @@ int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_
 		close(fds[0]);
 	if (r < 0) {
 		if (mover->pid > 0)
-			kill(mover->pid, SIGKILL);
+			child_kill(mover->pid_fd, mover->pid);
 		mover_free(mover);
 		return r;
 	}
@@ -192,13 +203,13 @@ void mover_stop(struct mover *mover)
 	if (sd_event_add_time_relative(sd_event_source_get_event(mover->socket_source),
 				       &mover->timer, CLOCK_MONOTONIC,
 				       MOVER_GRACE_MS * UINT64_C(1000), 1000, on_grace, mover) < 0)
-		kill(mover->pid, SIGKILL);
+		child_kill(mover->pid_fd, mover->pid);
 }
 
 struct mover *mover_cancel(struct mover *mover)
 {
 	if (mover)
-		kill(mover->pid, SIGKILL);
+		child_kill(mover->pid_fd, mover->pid);
 	return mover_free(mover);
 }
 

@@ -173,7 +173,7 @@ void numad_tables_scan(sd_event *event, struct place_root *root)
 {
 	if (scan || !numad_lines_show(LOG_DEBUG))
 		return;
-	if (job_start(event, scan_work, scan_done, root, SCAN_LIMIT_MS, &scan) < 0)
+	if (job_start(event, scan_work, scan_done, root, root->fd, SCAN_LIMIT_MS, &scan) < 0)
 		scan = NULL;
 }
 

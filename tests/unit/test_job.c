@@ -5,6 +5,7 @@
  * are so short that they must pass, or so long that they must not.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "child.h"
 #include "job.h"
 
 #define SHORT_MS 50
@@ -49,19 +51,25 @@ static void on_done(void *data, int r, const void *bytes, size_t size)
 	sd_event_exit(outcome->event, 0);
 }
 
-static struct outcome run(job_work work, uint64_t deadline_ms)
+static struct outcome run_with(job_work work, int kept_fd, uint64_t deadline_ms)
 {
 	struct outcome outcome = { 0 };
 	struct job *job;
 
 	assert_true(sd_event_new(&outcome.event) >= 0);
-	assert_int_equal(job_start(outcome.event, work, on_done, &outcome, deadline_ms, &job), 0);
+	assert_int_equal(
+		job_start(outcome.event, work, on_done, &outcome, kept_fd, deadline_ms, &job), 0);
 	assert_true(sd_event_loop(outcome.event) >= 0);
 	assert_int_equal(outcome.n_done, 1);
 	sd_event_unref(outcome.event);
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 	return outcome;
+}
+
+static struct outcome run(job_work work, uint64_t deadline_ms)
+{
+	return run_with(work, -1, deadline_ms);
 }
 
 static int say(void *data, FILE *out)
@@ -146,6 +154,56 @@ static void test_death_is_seen(void **state)
 	assert_string_equal(outcome.text, "before");
 }
 
+/* A child that hangs must not keep a client's connection, or the socket, open. */
+static int fds[4];
+
+static int say_which_are_open(void *data, FILE *out)
+{
+	(void)data;
+	for (unsigned i = 0; i < 4; i++)
+		fputc(fcntl(fds[i], F_GETFD) < 0 ? '-' : '+', out);
+	return fcntl(STDERR_FILENO, F_GETFD) < 0 ? -EBADF : 0;
+}
+
+static void test_descriptors_stay_here(void **state)
+{
+	struct outcome outcome;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		fds[i] = open("/", O_PATH | O_CLOEXEC);
+		assert_true(fds[i] >= 0);
+	}
+	outcome = run_with(say_which_are_open, fds[1], LONG_MS);
+	assert_int_equal(outcome.r, 0);
+	assert_string_equal(outcome.text, "-+--");
+	/* The pipe's end gets a number below that of the one that is kept. */
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	outcome = run_with(say_which_are_open, fds[3], LONG_MS);
+	assert_int_equal(outcome.r, 0);
+	assert_int_equal(outcome.text[3], '+');
+	outcome = run(say_which_are_open, LONG_MS);
+	assert_int_equal(outcome.text[3], '-');
+	close(fds[3]);
+}
+
+static void test_reaped_is_not_there(void **state)
+{
+	const pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		for (;;)
+			pause();
+	assert_true(child_is_there(pid));
+	child_kill(-1, pid);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_false(child_is_there(pid));
+	assert_false(child_is_there(1));
+}
+
 static void test_cancel_calls_nobody(void **state)
 {
 	struct outcome outcome = { 0 };
@@ -153,7 +211,7 @@ static void test_cancel_calls_nobody(void **state)
 
 	(void)state;
 	assert_true(sd_event_new(&outcome.event) >= 0);
-	assert_int_equal(job_start(outcome.event, hang, on_done, &outcome, LONG_MS, &job), 0);
+	assert_int_equal(job_start(outcome.event, hang, on_done, &outcome, -1, LONG_MS, &job), 0);
 	assert_null(job_cancel(job));
 	assert_true(waitpid(-1, NULL, 0) > 0);
 	assert_int_equal(sd_event_run(outcome.event, 0), 0);
@@ -169,6 +227,8 @@ int main(void)
 		cmocka_unit_test(test_failure_is_passed_on),
 		cmocka_unit_test(test_deadline_ends_it),
 		cmocka_unit_test(test_death_is_seen),
+		cmocka_unit_test(test_descriptors_stay_here),
+		cmocka_unit_test(test_reaped_is_not_there),
 		cmocka_unit_test(test_cancel_calls_nobody),
 	};
 
