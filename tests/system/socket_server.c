@@ -152,6 +152,7 @@ int main(int argc, char **argv)
 		r = socket_open(server.event, &ops, -1, &server.socket);
 	if (r < 0) {
 		printf("%s\n", socket_trouble(r));
+		sd_event_unref(server.event);
 		return EXIT_FAILURE;
 	}
 	printf("ready\n");
