@@ -25,6 +25,8 @@
 
 /* A picture as young as this answers questions: of 400 at once the first pays for all. */
 #define FRESH_NS (100 * NS_PER_MS)
+/* Older than this nothing is decided upon. */
+#define OLD_NS NS_PER_S
 /* So long a question waits for the look at a new guest; its client waits 250 ms. */
 #define PATIENCE_US 150000
 /* Each guest is looked at again so often: affinity, devices and migration change. */
@@ -482,12 +484,17 @@ static void on_moves_ready(void *data)
 	turn_in(data, 0);
 }
 
-/* New guests are known now: who waited for them gets his answer, and they are decided upon. */
+/*
+ * New guests are known now: who waited for them gets his answer, and they are decided upon. Who
+ * was looked at was read with it. The others are read again only where the picture is old: a crowd
+ * is many jobs (1000 guests that are looked at again: 63), and what a refresh costs is all guests.
+ */
 static void on_looks_done(void *data)
 {
 	struct cycle *cycle = data;
 
-	(void)place_watch_refresh(&cycle->watch, now_ns(cycle));
+	if (now_ns(cycle) - cycle->refreshed_ns >= OLD_NS)
+		refresh(cycle);
 	compose(cycle);
 	if (cycle->has_refresh_pending && !cycle->looks.look_job)
 		answer_waiting(cycle, NULL);
