@@ -99,6 +99,9 @@ void control_mark(const struct control_lists *lists, const struct settings *sett
 		look->traits |= PLACE_TRAIT_EXCLUDED;
 	else if (answer == RULE_MANAGE_YES)
 		look->traits |= PLACE_TRAIT_INCLUDED;
+	/* No QEMU, but a guest to us; not where it is gone and nothing is known of it. */
+	if (answer == RULE_MANAGE_YES && have_start)
+		look->is_guest = true;
 }
 
 void control_mark_listed(const struct control_lists *lists, struct place_watch *watch)

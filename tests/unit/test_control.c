@@ -234,9 +234,11 @@ static void test_lists(void **state)
 	assert_int_equal(control_read_start(&lists, 77, &look.guest.start_ns), 0);
 	control_mark(&lists, &settings, &look);
 	assert_int_equal(look.traits, 0);
+	assert_false(look.is_guest);
 	assert_int_equal(apply('p', 77, 0), 0);
 	control_mark(&lists, &settings, &look);
 	assert_int_equal(look.traits, PLACE_TRAIT_INCLUDED);
+	assert_true(look.is_guest);
 	/* Each list takes it from the other. */
 	assert_int_equal(apply('x', 77, 0), 0);
 	control_mark(&lists, &settings, &look);
@@ -252,8 +254,10 @@ static void test_lists(void **state)
 	assert_int_equal(look.traits, 0);
 	look.guest.start_ns--;
 	look.guest.known = 0;
+	look.is_guest = false;
 	control_mark(&lists, &settings, &look);
 	assert_int_equal(look.traits, 0);
+	assert_false(look.is_guest);
 	look.guest.known = PLACE_GUEST_START;
 	assert_int_equal(apply('r', 77, 0), 0);
 	control_mark(&lists, &settings, &look);

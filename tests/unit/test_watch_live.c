@@ -24,6 +24,7 @@
 
 #include <cmocka.h>
 
+#include "allocations.h"
 #include "host/cleanup.h"
 #include "observe/group.h"
 #include "observe/procstat.h"
@@ -32,82 +33,6 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define S UINT64_C(1000000000)
-
-/* ---- every allocation of the library's objects goes through here (-Wl,--wrap) ---- */
-
-static size_t n_allocations;
-static long n_held;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *at, size_t size);
-void *__real_reallocarray(void *at, size_t n, size_t size);
-char *__real_strdup(const char *text);
-void __real_free(void *at);
-FILE *__real_fopen(const char *path, const char *mode);
-void *__real_fdopendir(int fd);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *at, size_t size);
-void *__wrap_reallocarray(void *at, size_t n, size_t size);
-char *__wrap_strdup(const char *text);
-void __wrap_free(void *at);
-FILE *__wrap_fopen(const char *path, const char *mode);
-void *__wrap_fdopendir(int fd);
-
-static void *count(const void *before, void *after)
-{
-	n_allocations++;
-	n_held += after && !before;
-	return after;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return count(NULL, __real_malloc(size));
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return count(NULL, __real_calloc(n, size));
-}
-
-void *__wrap_realloc(void *at, size_t size)
-{
-	const bool was_there = at;
-
-	return count(was_there ? "" : NULL, __real_realloc(at, size));
-}
-
-void *__wrap_reallocarray(void *at, size_t n, size_t size)
-{
-	const bool was_there = at;
-
-	return count(was_there ? "" : NULL, __real_reallocarray(at, n, size));
-}
-
-char *__wrap_strdup(const char *text)
-{
-	return count(NULL, __real_strdup(text));
-}
-
-void __wrap_free(void *at)
-{
-	n_held -= at != NULL;
-	__real_free(at);
-}
-
-FILE *__wrap_fopen(const char *path, const char *mode)
-{
-	n_allocations++;
-	return __real_fopen(path, mode);
-}
-
-void *__wrap_fdopendir(int fd)
-{
-	n_allocations++;
-	return __real_fdopendir(fd);
-}
 
 /* ---- children ---- */
 
