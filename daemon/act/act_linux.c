@@ -2,7 +2,7 @@
 /*
  * The real seam. One of these serves one target: attach() opens what is read before every batch, so
  * that a batch costs one or two pread() beside the move itself. The calls may come from several
- * threads; nothing here changes after attach().
+ * threads.
  */
 #include "act.h"
 
@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,11 @@
 
 #define KIB UINT64_C(1024)
 
+/* A file that is read before each call: opened once, by whichever worker comes first. */
+struct kept_file {
+	_Atomic int64_t fd_and_node; /* the node in the upper half; -1: not opened yet */
+};
+
 struct act_linux {
 	struct act act;
 	int pid;
@@ -33,6 +39,7 @@ struct act_linux {
 	int pagemap_fd; /* -1 where PAGEMAP_SCAN is missing */
 	bool knows_huge;
 	uint64_t ns_per_tick;
+	struct kept_file meminfo, buddyinfo;
 };
 
 /* uapi/linux/fs.h since 6.7; the headers we are built with may be older. */
@@ -77,6 +84,44 @@ __attribute__((format(printf, 3, 4))) static int read_file(char *text, size_t si
 	}
 	text[used] = '\0';
 	return 0;
+}
+
+/* A move has one target: another node's file is read as any other. */
+static int read_kept(struct kept_file *file, char *text, size_t size, unsigned node,
+		     const char *path)
+{
+	int64_t kept = atomic_load(&file->fd_and_node), none = -1;
+	size_t used = 0;
+	ssize_t n;
+
+	if (kept < 0) {
+		const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return -errno;
+		kept = (int64_t)node << 32 | fd;
+		if (!atomic_compare_exchange_strong(&file->fd_and_node, &none, kept)) {
+			close(fd);
+			kept = none;
+		}
+	}
+	if (kept >> 32 != (int64_t)node)
+		return read_file(text, size, "%s", path);
+	/* seq_file gives a page at a time. */
+	while (used < size - 1 && (n = pread((int)(kept & INT32_MAX), text + used, size - 1 - used,
+					     (off_t)used)) != 0) {
+		if (n < 0)
+			return -errno;
+		used += (size_t)n;
+	}
+	text[used] = '\0';
+	return 0;
+}
+
+static void close_kept(struct kept_file *file)
+{
+	if (file->fd_and_node >= 0)
+		close((int)(file->fd_and_node & INT32_MAX));
 }
 
 /* Field 22 of /proc/PID/stat; the second one, the name, may hold blanks and brackets. */
@@ -242,16 +287,18 @@ static int linux_get_room(struct act *act, unsigned node, enum act_kind kind, ui
 			  struct act_room *ret_room)
 {
 	struct act_room room = { 0 };
-	char text[16384];
+	char text[16384], path[64];
 	int r;
 
-	r = read_file(text, sizeof(text), "/sys/devices/system/node/node%u/meminfo", node);
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", node);
+	r = read_kept(&own(act)->meminfo, text, sizeof(text), node, path);
 	if (r < 0)
 		return r;
 	if (!place_text_find_kib(text, "MemFree:", &room.free_bytes))
 		return -EIO;
 	(void)place_text_find_kib(text, "AnonHugePages:", &room.anon_huge_bytes);
-	if (kind == ACT_HUGE && read_file(text, sizeof(text), "/proc/buddyinfo") == 0)
+	if (kind == ACT_HUGE &&
+	    read_kept(&own(act)->buddyinfo, text, sizeof(text), 0, "/proc/buddyinfo") == 0)
 		room.huge_blocks = count_blocks(text, node, order_of(act));
 	if (kind == ACT_POOL &&
 	    read_file(text, sizeof(text),
@@ -330,6 +377,8 @@ static void linux_free(struct act *act)
 		close(linux_act->pid_fd);
 	if (linux_act->pagemap_fd >= 0)
 		close(linux_act->pagemap_fd);
+	close_kept(&linux_act->meminfo);
+	close_kept(&linux_act->buddyinfo);
 	free(linux_act);
 }
 
@@ -367,6 +416,8 @@ int act_linux_new(struct act **ret_act)
 		(void)place_text_u64(text, &huge_bytes);
 	act->knows_huge = huge_bytes == act->act.huge_bytes;
 	act->pid_fd = act->pagemap_fd = -1;
+	atomic_init(&act->meminfo.fd_and_node, -1);
+	atomic_init(&act->buddyinfo.fd_and_node, -1);
 	act->ns_per_tick = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
 	*ret_act = &act->act;
 	return 0;
