@@ -12,6 +12,7 @@
  *	begin    forget what was felt so far
  *	end      longest access and longest mmap() since then, and accesses per ms
  *	where    pages per node, and huge pages
+ *	grow MIB touch as much more, wherever the kernel puts it
  *	quit
  */
 #include <errno.h>
@@ -196,6 +197,17 @@ static void tell_where(void)
 	printf("huge=%u\n", count_huge());
 }
 
+static void grow(size_t mib)
+{
+	char *more =
+		mmap(NULL, mib << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (more == MAP_FAILED)
+		fail("mmap");
+	memset(more, 1, mib << 20);
+	printf("grown=%zu\n", mib);
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const words[] = { "huge", "shared", "hugetlb",
@@ -243,6 +255,8 @@ int main(int argc, char **argv)
 			       (unsigned long)(longest_access_ns / 1000),
 			       (unsigned long)(longest_map_ns / 1000),
 			       (unsigned long)(accesses / ((now_ns() - begin_ns) / 1000000 + 1)));
+		} else if (strncmp(line, "grow ", 5) == 0) {
+			grow(strtoul(line + 5, NULL, 10));
 		} else {
 			tell_where();
 		}

@@ -45,3 +45,7 @@ def test_moving(kernel):
 @pytest.mark.parametrize("kind", ["v1", "hybrid"])
 def test_groups_of_other_kinds(kind):
     move("--cgroup", kind, scenes=["cpuset"])
+
+
+def test_nobody_is_made_stricter():
+    move("--memory-percent", "25", scenes=["outgrow"])
