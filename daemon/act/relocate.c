@@ -81,7 +81,10 @@ int relocate_widen(struct act *act, int pid, unsigned from, unsigned to)
 	return r < 0 ? r : 0;
 }
 
-/* Groups that came since (a vCPU was added while they were wide) have what libvirt gave them. */
+/*
+ * Groups that came since (a vCPU was added while they were wide) have what libvirt gave them.
+ * Returns: as cgroup_mems_change(); -ENODATA none is wide.
+ */
 static int narrow(struct scene *scene, int pid, const struct place_set *mems)
 {
 	struct cgroup_mems groups = { 0 };
@@ -89,10 +92,18 @@ static int narrow(struct scene *scene, int pid, const struct place_set *mems)
 
 	if (r == 0)
 		r = change(scene, &groups, &scene->both, mems);
-	else if (r == -ENODATA || r == -ESRCH)
-		r = 0;
 	cgroup_mems_done(&groups);
 	return r;
+}
+
+/* Whether all threads' groups have exactly these nodes. */
+static bool have_all(struct scene *scene, int pid, const struct place_set *mems)
+{
+	struct cgroup_mems groups = { 0 };
+	const int r = find(scene, pid, mems, true, &groups);
+
+	cgroup_mems_done(&groups);
+	return r == 0;
 }
 
 static bool goes_forward(const struct pages_count *count, uint64_t room_bytes)
@@ -115,7 +126,10 @@ enum relocate_state relocate_settle(struct act *act, int pid, unsigned from, uns
 
 	if (r == 0)
 		r = narrow(&scene, pid, is_forward ? &scene.to : &scene.from);
-	if (r == -EBUSY)
+	if (r == -ESRCH)
+		state = RELOCATE_NONE;
+	else if (r == -EBUSY || r == -ENODATA ||
+		 (r >= 0 && !have_all(&scene, pid, is_forward ? &scene.to : &scene.from)))
 		state = RELOCATE_FOREIGN;
 	else if (r >= 0)
 		state = is_forward ? RELOCATE_FORWARD : RELOCATE_BACK;
@@ -131,5 +145,6 @@ int relocate_mend(struct act *act, int pid, unsigned from, unsigned to)
 	if (r == 0)
 		r = narrow(&scene, pid, &scene.from);
 	close_scene(&scene);
-	return r == -EBUSY || r > 0 ? 0 : r;
+	/* Gone, not wide, or written by somebody else: nothing of it is ours to mend. */
+	return r == -EBUSY || r == -ENODATA || r == -ESRCH || r > 0 ? 0 : r;
 }

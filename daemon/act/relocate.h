@@ -10,11 +10,11 @@
 #include "act/pages.h"
 
 enum relocate_state {
-	RELOCATE_NONE,	  /* its groups were not touched */
+	RELOCATE_NONE,	  /* its groups were not touched, or are gone */
 	RELOCATE_WIDE,	  /* both nodes */
 	RELOCATE_FORWARD, /* the new one only */
 	RELOCATE_BACK,	  /* the old one only, as before */
-	RELOCATE_FOREIGN, /* somebody else wrote: what he wrote stands */
+	RELOCATE_FOREIGN, /* somebody else wrote to one of them: what he wrote stands */
 	RELOCATE_STATE_COUNT,
 };
 

@@ -223,7 +223,7 @@ static void test_another_writer(void **state)
 	begin(true);
 	assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
 	put_mems("machine.slice/a.scope/libvirt/vcpu0", "0-3\n");
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 1000), RELOCATE_FORWARD);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 1000), RELOCATE_FOREIGN);
 	expect_mems("machine.slice/a.scope/libvirt/vcpu0", "0-3");
 	expect_mems("machine.slice/a.scope/libvirt/vcpu1", "0");
 	expect_mems("machine.slice/a.scope/libvirt/emulator", "0");
