@@ -274,7 +274,12 @@ static void make_answers(struct advice *advice, struct made *made, size_t n, con
 	}
 	read_if_changed(advice);
 	for (size_t i = 0; i < n; i++) {
-		make_answer(advice, &made[i], books && may_book(advice, made[i].ask));
+		const struct serve_ask *ask = made[i].ask;
+
+		/* Asked as late as can be: the time of many runs out while we wait for the lock. */
+		make_answer(advice, &made[i],
+			    books && may_book(advice, ask) &&
+				    (!ask->is_waiting || ask->is_waiting(ask)));
 		is_written = is_written || made[i].is_booked;
 	}
 	if (is_written)

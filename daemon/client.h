@@ -11,8 +11,12 @@
 #include "ask/wire.h"
 #include "options.h"
 
-/* libvirt waits without a limit: so long for the daemon, then the answer is computed here. */
+/*
+ * libvirt waits without a limit: so long for the daemon, then the answer is computed here. Where
+ * this process itself gets no CPU time, so long from its start.
+ */
 #define CLIENT_ADVICE_LIMIT_MS 250
+#define CLIENT_CROWD_LIMIT_MS 500
 
 struct client_advice {
 	struct place_wire_reply reply; /* has_nodes, when the daemon answered */

@@ -19,7 +19,8 @@
 
 /*
  * All that happens stays below the second that the design allows; numad takes two. Who was asked in
- * vain has had its time from the deadline of our own computation, which has 150 ms behind it.
+ * vain has had its time from the deadline of our own computation, which has 150 ms behind it: 500
+ * of the socket's at the most, 200 and 150 are 850.
  */
 #define COMPUTE_LIMIT_MS 700
 #define FOREIGN_LIMIT_MS 250

@@ -35,6 +35,11 @@ struct serve_ask {
 	struct place_request request;
 	struct serve_peer peer;
 	void (*answer)(struct serve_ask *ask, const struct serve_answer *answer);
+	/*
+	 * Whether an answer would still reach the asker; NULL where that cannot be known. One who
+	 * has gone found his answer himself: he is answered like the others, but nothing is booked.
+	 */
+	bool (*is_waiting)(const struct serve_ask *ask);
 	struct serve_ask *next; /* the daemon's */
 };
 

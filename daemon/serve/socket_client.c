@@ -7,6 +7,7 @@
 #include "serve/socket_client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -152,6 +153,15 @@ static void write_text(struct client *client)
 
 /* ---- requests ---------------------------------------------------------------------------- */
 
+static bool is_waiting(const struct serve_ask *ask)
+{
+	const struct client *client =
+		(const struct client *)((const char *)ask - offsetof(struct client, ask));
+	struct pollfd event = { .fd = client->fd };
+
+	return poll(&event, 1, 0) == 0;
+}
+
 static void on_answer(struct serve_ask *ask, const struct serve_answer *answer)
 {
 	struct client *client = (struct client *)((char *)ask - offsetof(struct client, ask));
@@ -182,6 +192,7 @@ static void take_advice(struct client *client, const struct place_wire_request *
 		.request = request->advice,
 		.peer = client->peer,
 		.answer = on_answer,
+		.is_waiting = is_waiting,
 	};
 	/* The answer may come at once, and end the client: nothing of it is touched then. */
 	client->is_gone = &is_gone;

@@ -216,7 +216,9 @@ static void test_hanging_up(void **state)
 	/* Between its question and our knowing: counted, and no harm. */
 	fd = connect_client();
 	say(fd, ADVICE);
+	assert_true(fake.asked->is_waiting(fake.asked));
 	close(fd);
+	assert_false(fake.asked->is_waiting(fake.asked));
 	give_answer(fake.asked);
 	run();
 	assert_int_equal(fake.n_forgotten, 1);
