@@ -131,25 +131,9 @@ int background_begin(const char *program, bool in_foreground, struct background 
 	return setsid() < 0 ? -errno : 0;
 }
 
-/* systemd says in the environment which file its journal stream is. */
-static bool is_read_by_somebody(int fd)
-{
-	const char *stream = getenv("JOURNAL_STREAM");
-	struct stat status;
-	char name[64];
-
-	if (isatty(fd))
-		return true;
-	if (!stream || fstat(fd, &status) < 0)
-		return false;
-	snprintf(name, sizeof(name), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
-	return strcmp(stream, name) == 0;
-}
-
 static int leave_stdio(bool keeps_stderr)
 {
-	const int last =
-		keeps_stderr && is_read_by_somebody(STDERR_FILENO) ? STDOUT_FILENO : STDERR_FILENO;
+	const int last = keeps_stderr ? STDOUT_FILENO : STDERR_FILENO;
 	_cleanup_close_ int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)

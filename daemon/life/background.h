@@ -42,8 +42,8 @@ int background_begin(const char *program, bool in_foreground, struct background 
 
 /*
  * Ready: stdin, stdout and stderr become /dev/null, the working directory /, and the caller gets
- * its prompt back. In the foreground stderr stays where somebody reads it: on a terminal, and in
- * the journal. Paths that are used later must be absolute.
+ * its prompt back. In the foreground stderr stays: on a terminal, in the journal, and in a
+ * container, which has no other log. Paths that are used later must be absolute.
  *
  * Returns: 0 or -errno. Errors: -EPIPE the parent is gone: whoever wanted this start has given it
  * up, so stop.

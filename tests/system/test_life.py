@@ -478,6 +478,16 @@ def test_stopped_loop_is_seen_by_the_watchdog(box, notify):
     os.kill(pid, signal.SIGKILL)
 
 
+def test_foreground_keeps_stderr(box):
+    """A container has no log but this."""
+    box.start("sh", "-c", "exec \"$1\" --foreground 2>/run/told", "sh", DAEMON)
+    pid = until(lambda: daemon_pid(box), "the daemon")
+    until(lambda: "placed: ready " in read(box.root / "run/told"), "what it says")
+    assert os.readlink(f"/proc/{pid}/fd/1") == "/dev/null"
+    stop(box, pid)
+    assert "placed: stop " in read(box.root / "run/told")
+
+
 def test_journal_keeps_stderr(box):
     """systemd connects stderr to the journal and says which file that is."""
     script = ("exec 2>/run/journal; export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2); "
