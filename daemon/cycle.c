@@ -532,7 +532,7 @@ int cycle_init(sd_event *event, struct place_host *host, const struct settings *
 	if (r == 0)
 		r = cycle_scratch_resize(cycle);
 	if (r == 0)
-		r = moves_init(event, host, &cycle->watch, settings, &cycle->moves);
+		r = moves_init(event, host, &cycle->watch, settings, is_dry_run, &cycle->moves);
 	cycle->moves.on_end = on_move_end;
 	cycle->moves.on_ready = on_moves_ready;
 	cycle->moves.data = cycle;

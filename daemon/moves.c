@@ -355,7 +355,7 @@ static void take_all_back(struct moves *moves)
 }
 
 int moves_init(sd_event *event, struct place_host *host, struct place_watch *watch,
-	       const struct settings *settings, struct moves *moves)
+	       const struct settings *settings, bool is_dry_run, struct moves *moves)
 {
 	size_t n_damaged = 0;
 	int r;
@@ -367,7 +367,8 @@ int moves_init(sd_event *event, struct place_host *host, struct place_watch *wat
 		.settings = settings,
 	};
 	r = act_linux_new(&moves->act);
-	if (r == 0 && host->root.is_live)
+	/* To take back is a change too: they wait for a daemon that may. */
+	if (r == 0 && host->root.is_live && !is_dry_run)
 		r = intents_read(&host->root, &host->text, &moves->intents, &n_damaged);
 	if (r < 0)
 		return r;

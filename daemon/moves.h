@@ -64,11 +64,11 @@ struct moves {
 };
 
 /*
- * Begins, and takes back what a crash of an earlier daemon left. The callbacks are set by the
- * caller. Returns: 0 or -ENOMEM. Ownership: moves_done().
+ * Begins, and takes back what a crash of an earlier daemon left, but for a dry run, which changes
+ * nothing. The callbacks are set by the caller. Returns: 0 or -ENOMEM. Ownership: moves_done().
  */
 int moves_init(sd_event *event, struct place_host *host, struct place_watch *watch,
-	       const struct settings *settings, struct moves *moves);
+	       const struct settings *settings, bool is_dry_run, struct moves *moves);
 /* Kills what runs, and gives the guests their CPUs back. */
 void moves_done(struct moves *moves);
 

@@ -6,12 +6,14 @@
 
 import contextlib
 import json
+import os
+import pathlib
+import re
 import shutil
-import signal
 import subprocess
 import time
 
-from box import BUILD, HOSTS, NOBODY, answers, environment, needs_root, placectl
+from box import BUILD, HOSTS, NOBODY, answers, descendants, environment, needs_root, placectl
 
 pytestmark = needs_root
 
@@ -31,8 +33,8 @@ def daemon(box, *arguments):
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(LIMIT_S)
+        assert box.run("/run/ours/placed", "-i", "0").returncode == 0
+        assert process.wait(LIMIT_S) == 0
 
 
 def capacities(box):
@@ -68,3 +70,33 @@ def test_questions_do_not_fill_the_log(box):
         assert box.shell("grep -c Getting /var/log/numad.log").stdout == f"{TOLD}\n"
         answers(box.ask("1:7"))
         assert "and 7 MBs" in box.shell("tail -2 /var/log/numad.log").stdout
+
+
+def test_cpus_after_a_crash(box):
+    """What a daemon that was killed had given is taken back by the next one, but not by a dry run, and not from another
+    process that has the pid now."""
+    every = os.sched_getaffinity(0)
+    given = {min(every)}
+    process = box.start("sh", "-c", "echo; exec sleep 1000")
+    process.stdout.readline()
+    outer = list(descendants(process.pid))[-1]
+    inner = re.search(r"NSpid:.*\t(\d+)\n", pathlib.Path(f"/proc/{outer}/status").read_text())[1]
+    ticks = int(pathlib.Path(f"/proc/{outer}/stat").read_text().rsplit(")", 1)[1].split()[19])
+
+    def leave(start_ns):
+        os.sched_setaffinity(outer, given)
+        box.placed_dir.mkdir(exist_ok=True)
+        (box.placed_dir / "intents").write_text(
+            f"placed intents 1\naffinity pid {inner} start_ns {start_ns} before {','.join(map(str, sorted(every)))} "
+            f"given {min(every)}\n")
+
+    leave(ticks * 10**9 // os.sysconf("SC_CLK_TCK"))
+    with daemon(box, "--dry-run"):
+        assert os.sched_getaffinity(outer) == given
+    assert os.sched_getaffinity(outer) == given
+    with daemon(box):
+        assert os.sched_getaffinity(outer) == every
+    leave((ticks + 1) * 10**9 // os.sysconf("SC_CLK_TCK"))
+    with daemon(box):
+        assert os.sched_getaffinity(outer) == given
+    process.kill()
