@@ -12,6 +12,7 @@
 #include "decide/reason.h"
 #include "host/cleanup.h"
 #include "host/text.h"
+#include "observe/hint_faults.h"
 #include "observe/look.h"
 #include "observe/program.h"
 #include "observe/sample.h"
@@ -46,7 +47,26 @@ static void print_set(const char *key, const struct place_set *set)
 		printf("\"%s\": \"%s\", ", key, text);
 }
 
-static void print_look(const struct place_look *look)
+/* What the kernel counted of its accesses, where it counts. */
+static void print_hint_faults(struct place_host *host, const struct place_guest *guest)
+{
+	const struct place_evidence_ask ask = {
+		.root = &host->root,
+		.text = &host->text,
+		.topology = &host->topology,
+		.guest = guest,
+	};
+	struct place_reading reading;
+
+	if (place_hint_faults.probe(&host->root, &host->text) &&
+	    place_hint_faults.read(&ask, &reading) == 0)
+		printf("\"hint_faults\": [%" PRIu64 ", %" PRIu64 ", %u], ", reading.remote,
+		       reading.all, reading.sure_permille);
+	else
+		printf("\"hint_faults\": null, ");
+}
+
+static void print_look(struct place_host *host, const struct place_look *look)
 {
 	const struct place_guest *guest = &look->guest;
 	const char *separator = "";
@@ -60,6 +80,7 @@ static void print_look(const struct place_look *look)
 	print_set("vcpu_cpus", &look->vcpu_cpus);
 	printf("\"memory_bytes\": %" PRIu64 ", \"hugepage_bytes\": %" PRIu64 ", ",
 	       guest->memory_bytes, guest->hugepage_bytes);
+	print_hint_faults(host, guest);
 	printf("\"class\": \"%s\", \"traits\": [",
 	       place_class_word(place_class_of(guest, look->traits)));
 	for (size_t i = 0; i < ELEMENTSOF(traits); i++) {
@@ -79,7 +100,7 @@ static int look_at(struct printer *printer, int pid)
 	r = place_look(&printer->host->root, &printer->host->text, &printer->host->topology,
 		       &printer->mounts, pid, &look);
 	if (r == 0)
-		print_look(&look);
+		print_look(printer->host, &look);
 	return r;
 }
 
