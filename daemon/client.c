@@ -3,12 +3,12 @@
 #include "client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ask/client.h"
@@ -144,30 +144,37 @@ static int say_hello(int fd, int64_t end_ms, pid_t *ret_pid)
 	return 0;
 }
 
-static bool is_nobody(int r)
-{
-	return r == -ENOENT || r == -ECONNREFUSED;
-}
-
-/* Where its pid says nothing (it lives in another PID namespace), whether it can be reached does.
+/*
+ * What becomes readable when the daemon ends: itself, or our connection, where its pid is another's
+ * in our PID namespace. To connect again would wake a daemon that systemd starts on demand.
  */
-static bool has_gone(int pidfd)
+static int open_end(pid_t pid)
 {
-	struct pollfd event = { .fd = pidfd, .events = POLLIN };
 	_cleanup_close_ int fd = -1;
+	char path[64], comm[16] = "";
+	ssize_t n;
 
-	if (poll(&event, 1, STOP_PAUSE_MS) > 0)
-		return true;
-	return pidfd < 0 && is_nobody(place_client_open(
-				    PLACE_SOCKET_PATH, place_client_now_ms() + STOP_PAUSE_MS, &fd));
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, comm, sizeof(comm) - 1);
+	if (n < 0 || (strcmp(comm, "placed\n") != 0 && strcmp(comm, "numad\n") != 0))
+		return -1;
+	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-static int wait_for_end(const struct options *options, int pidfd, pid_t pid)
+static bool has_ended(int end_fd)
+{
+	struct pollfd event = { .fd = end_fd, .events = POLLIN };
+
+	return poll(&event, 1, STOP_PAUSE_MS) > 0;
+}
+
+static int wait_for_end(const struct options *options, int end_fd, pid_t pid)
 {
 	const int64_t start_ms = place_client_now_ms();
 	bool has_said = false;
 
-	while (!has_gone(pidfd)) {
+	while (!has_ended(end_fd)) {
 		const int64_t waited_ms = place_client_now_ms() - start_ms;
 
 		if (waited_ms >= STOP_LIMIT_MS) {
@@ -197,7 +204,8 @@ static int say_running(const struct options *options, pid_t pid)
 static int steer(int fd, const struct options *options, int64_t end_ms)
 {
 	const struct option_order *interval = options_order(options, 'i');
-	_cleanup_close_ int pidfd = -1;
+	const bool stops = interval && is_stop(interval);
+	_cleanup_close_ int end_fd = -1;
 	bool is_refused = false;
 	pid_t pid;
 	int r;
@@ -211,12 +219,12 @@ static int steer(int fd, const struct options *options, int64_t end_ms)
 	if (!options->n_orders || options->is_foreground || options->is_dry_run || options->config)
 		return say_running(options, pid);
 	/* Before it is told: its pid is not another's by then. */
-	if (interval && is_stop(interval))
-		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (stops)
+		end_fd = open_end(pid);
 	r = send_orders(fd, options, end_ms, &is_refused);
 	if (r < 0 || is_refused)
 		return EXIT_FAILURE;
-	return interval && is_stop(interval) ? wait_for_end(options, pidfd, pid) : EXIT_SUCCESS;
+	return stops ? wait_for_end(options, end_fd >= 0 ? end_fd : fd, pid) : EXIT_SUCCESS;
 }
 
 /* systemd holds the socket already, and we are who has to answer there. */

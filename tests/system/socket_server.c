@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The daemon's socket with answers from the command line, so that both ends can be tested without
- * a host behind them. socket_server [NODES [DELAY_MS]]: answers NODES at once, or after DELAY_MS; a
- * negative delay: never. Says "ready" when it listens. Orders are printed and taken, but for r
- * (-ERANGE); `i` with 0 ends it after DELAY_MS. Commands: status (its counters), long BYTES, slow.
+ * a host behind them. socket_server [NODES [DELAY_MS [NAME]]]: answers NODES at once, or after
+ * DELAY_MS; a negative delay: never. Says "ready" when it listens. Orders are printed and taken,
+ * but for r (-ERANGE); `i` with 0 ends it after DELAY_MS. Commands: status (its counters), pause
+ * (root's), long BYTES.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "host/text.h"
 #include "serve/socket.h"
@@ -140,6 +142,8 @@ int main(int argc, char **argv)
 	int r;
 
 	server.last = &server.first;
+	/* As the daemon is called; another name as that of a process in another PID namespace. */
+	prctl(PR_SET_NAME, argc > 3 ? argv[3] : "placed");
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL);

@@ -38,11 +38,11 @@ def kill(process):
 class Server:
     """A socket_server inside a box; `nodes` cannot be what this host answers by itself."""
 
-    def __init__(self, box, nodes="1,3", delay_ms=0):
+    def __init__(self, box, nodes="1,3", delay_ms=0, name="placed"):
         self.box = box
-        self.process = box.start(inner_server(), nodes, str(delay_ms))
+        self.process = box.start(inner_server(), nodes, str(delay_ms), name)
         self.said = self.process.stdout.readline().strip()
-        self.pid = next((pid for pid in descendants(self.process.pid) if "socket_server".startswith(comm(pid))), None)
+        self.pid = next((pid for pid in descendants(self.process.pid) if comm(pid) == name), None)
 
     def connect(self):
         """A raw client, root's."""
@@ -345,6 +345,14 @@ def test_stop(box):
     # Nothing to stop any more.
     done = box.run("/run/ours/placed", "-i", "0")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_stop_of_a_daemon_that_cannot_be_seen(box):
+    """In another PID namespace its pid is somebody else's: the end of the connection counts."""
+    server = Server(box, delay_ms=100, name="bystander")
+    done = box.run("/run/ours/placed", "-i", "0")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert server.process.wait(timeout=60) == 0
 
 
 def test_stop_that_takes_long(box):
