@@ -78,7 +78,8 @@ static void tell_guest(struct cycle *cycle, size_t i)
 		memory->is_told = true;
 		memory->class_told = class;
 	}
-	if (fate == memory->fate_told)
+	/* Who waits for his turn has the verdict that he had. */
+	if (fate == memory->fate_told || fate == PLACE_FATE_WAITING)
 		return;
 	if (is_news(fate))
 		event(LOG_INFO, EVENT_GUEST_CHANGED, KV_U64("pid", (uint64_t)guest->pid),

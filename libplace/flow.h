@@ -374,4 +374,5 @@ struct place_plan {
 	size_t n_steps;
 	struct place_step steps[PLACE_STEPS_MAX];
 	enum place_fate *fates; /* per guest, same order as the sample */
+	int after_pid;		/* up to which it was weighed in turn: kept from plan to plan */
 };

@@ -23,8 +23,12 @@
 /* Where its vCPUs ran for less than this, memory has no node to follow them to. */
 #define RUN_HOME_PERMILLE 600
 
-/* Each takes a model of the whole host; the others wait for the next cycle. */
+/*
+ * Each takes a model of the whole host; the others wait for the next cycle. Half of them are those
+ * with most traffic, half come in turn: where those with most cannot move, others still may.
+ */
 #define WEIGHED_MAX 16
+#define WEIGHED_BY_TRAFFIC 8
 
 bool place_plan_pays(const struct place_move_policy *move, uint64_t bytes, unsigned gain_permille,
 		     uint64_t busy_millicpu)
@@ -113,6 +117,27 @@ static size_t pick(const struct place_plan_input *input, const struct place_plan
 		if (plan->fates[i] == PLACE_FATE_WAITING && traffic[i] &&
 		    (best == n || goes_first(input, traffic, i, best)))
 			best = i;
+	return best;
+}
+
+/* In turn: the next by pid that has not been weighed, from the first again behind the last. */
+static size_t pick_in_turn(const struct place_plan_input *input, const struct place_plan *plan,
+			   const uint64_t *traffic)
+{
+	const size_t n = input->sample->n_guests;
+	const struct place_guest *guests = input->sample->guests;
+	size_t best = n;
+
+	for (size_t i = 0; i < n; i++) {
+		const bool is_behind = guests[i].pid > plan->after_pid;
+
+		if (plan->fates[i] != PLACE_FATE_WAITING || !traffic[i])
+			continue;
+		if (best == n || is_behind > (guests[best].pid > plan->after_pid) ||
+		    (is_behind == (guests[best].pid > plan->after_pid) &&
+		     guests[i].pid < guests[best].pid))
+			best = i;
+	}
 	return best;
 }
 
@@ -269,10 +294,14 @@ int place_plan_make(const struct place_plan_input *input, struct place_plan_scra
 	judge_all(input, scratch, plan, &n_moving);
 	n_steps_max = place_least(input->move->steps_max, PLACE_STEPS_MAX);
 	for (unsigned n = 0; n < WEIGHED_MAX && n_moving + plan->n_steps < n_steps_max; n++) {
-		const size_t guest = pick(input, plan, scratch->traffic);
+		const bool is_in_turn = n >= WEIGHED_BY_TRAFFIC;
+		const size_t guest = is_in_turn ? pick_in_turn(input, plan, scratch->traffic) :
+						  pick(input, plan, scratch->traffic);
 
 		if (guest == n_guests)
 			break;
+		if (is_in_turn)
+			plan->after_pid = input->sample->guests[guest].pid;
 		plan->fates[guest] = weigh(input, guest, scratch, plan);
 	}
 	return 0;

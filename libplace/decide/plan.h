@@ -46,13 +46,15 @@ struct place_plan_scratch {
 };
 
 /*
- * Makes the plan; plan->fates, one per guest, is the caller's and filled: the verdict on each
- * guest, and so the reason where nothing is done.
+ * Makes the plan; plan->after_pid is that of the plan before, at first 0. plan->fates, one per
+ * guest, is the caller's and filled: the verdict on each guest, and so the reason where nothing is
+ * done.
  *
- * Traffic is remote_permille x busy_millicpu. Where a guest's CPUs may go with its memory, any
- * node may be its target; memory of others goes where their vCPUs run most, inside what they
- * are allowed. Guests that are alike are taken in the order of uuid and pid: the order in the
- * sample does not matter.
+ * Those with most traffic are weighed, and some others in turn; who was not stays
+ * PLACE_FATE_WAITING. Traffic is remote_permille x busy_millicpu. Where a guest's CPUs may go with
+ * its memory, any node may be its target; memory of others goes where their vCPUs run most, inside
+ * what they are allowed. Guests that are alike are taken in the order of uuid and pid: the order in
+ * the sample does not matter.
  *
  * Returns: 0 or -EINVAL (the sample is not of this topology).
  */

@@ -174,6 +174,52 @@ static void test_most_traffic_goes_first(void **state)
 	assert_int_equal(world.fates[0], PLACE_FATE_LOCAL);
 }
 
+#define CROWD 40
+
+/* Many with much traffic that cannot move: whoever starts such guests must not hold up the rest. */
+static void test_a_crowd_holds_up_nobody(void **state)
+{
+	uint32_t split[N_NODES] = { 0, 0, 500, 500 };
+	struct place_guest guests[CROWD];
+	struct place_activity activities[CROWD];
+	enum place_class classes[CROWD];
+	enum place_fate fates[CROWD];
+	bool is_moving[CROWD] = { false }, may_steer[CROWD] = { false };
+	uint64_t held_until_ns[CROWD] = { 0 }, traffic[CROWD];
+	unsigned n_plans = 0;
+
+	(void)state;
+	put_guest(0, 0, 3);
+	for (int i = 0; i < CROWD; i++) {
+		guests[i] = world.guests[0];
+		activities[i] = world.activities[0];
+		guests[i].pid = 100 + i;
+		classes[i] = PLACE_CLASS_PINNED;
+		guests[i].memory_bytes = guests[i].resident_bytes = GIB / 8;
+		/* Their vCPUs are split, but for those of the last. */
+		if (i < CROWD - 1)
+			activities[i].run_permille = split;
+		activities[i].busy_millicpu = i < CROWD - 1 ? 4000 : 3000;
+	}
+	make_plan();
+	world.sample.guests = guests;
+	world.sample.n_guests = CROWD;
+	world.input.classes = classes;
+	world.input.activities = activities;
+	world.input.held_until_ns = held_until_ns;
+	world.input.is_moving = is_moving;
+	world.input.may_steer = may_steer;
+	world.scratch.traffic = traffic;
+	world.plan.fates = fates;
+	world.plan.n_steps = 0;
+	while (!world.plan.n_steps && n_plans++ < CROWD)
+		assert_int_equal(place_plan_make(&world.input, &world.scratch, &world.plan), 0);
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.plan.steps[0].pid, 100 + CROWD - 1);
+	/* Eight in turn, beside the eight with most traffic. */
+	assert_in_range(n_plans, 2, CROWD / 8);
+}
+
 static void test_equal_guests_go_by_uuid(void **state)
 {
 	(void)state;
@@ -427,6 +473,7 @@ int main(void)
 		cmocka_unit_test_setup(test_what_keeps_a_guest_where_it_is, set_up),
 		cmocka_unit_test_setup(test_unknown_is_never_moved, set_up),
 		cmocka_unit_test_setup(test_moves_at_the_same_time, set_up),
+		cmocka_unit_test_setup(test_a_crowd_holds_up_nobody, set_up),
 		cmocka_unit_test(test_pays),
 		cmocka_unit_test(test_remote_is_inferred),
 	};
