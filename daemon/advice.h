@@ -57,4 +57,4 @@ void advice_answer_all(struct advice *advice, const char *note);
  * The ledger as it stands, for a plan: read again where somebody else wrote it, and settled.
  * Returns: the number of promises in advice->ledger.
  */
-size_t advice_settle(struct advice *advice, uint64_t now_ns);
+size_t advice_settle(struct advice *advice);

@@ -201,6 +201,7 @@ static int say_running(const struct options *options, pid_t pid)
 	return is_meant ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Returns: the exit status, or -ECONNRESET or -EPIPE where it ended before it said anything. */
 static int steer(int fd, const struct options *options, int64_t end_ms)
 {
 	const struct option_order *interval = options_order(options, 'i');
@@ -211,6 +212,8 @@ static int steer(int fd, const struct options *options, int64_t end_ms)
 	int r;
 
 	r = say_hello(fd, end_ms, &pid);
+	if (r == -ECONNRESET || r == -EPIPE)
+		return r;
 	if (r < 0) {
 		fprintf(stderr, "%s: a daemon is there, but does not answer: %s\n",
 			options->program, strerror(-r));
@@ -251,6 +254,10 @@ bool client_steer(const struct options *options, int *ret_status)
 	}
 	if (r < 0)
 		return false;
-	*ret_status = steer(fd, options, end_ms);
+	r = steer(fd, options, end_ms);
+	/* It died just now, or dies: who comes next is the first, unless its pid file says no. */
+	if (r == -ECONNRESET || r == -EPIPE)
+		return false;
+	*ret_status = r;
 	return true;
 }

@@ -126,7 +126,7 @@ static void fill_view(const struct commands *commands, struct picture *picture)
 		.findings = picture->findings,
 		.counters = picture->counters,
 	};
-	(void)advice_settle(&cycle->advice, view->now_ns);
+	(void)advice_settle(&cycle->advice);
 	if (place_model_build(view->topology, view->sample, cycle->advice.ledger.promises,
 			      cycle->advice.ledger.n, &cycle->policy, cycle->advice.nodes,
 			      &picture->model) == 0)

@@ -201,7 +201,7 @@ static void plan(struct cycle *cycle)
 		.is_moving = cycle->is_moving,
 		.may_steer = cycle->may_steer,
 		.promises = cycle->advice.ledger.promises,
-		.n_promises = advice_settle(&cycle->advice, cycle->refreshed_ns),
+		.n_promises = advice_settle(&cycle->advice),
 		.policy = &cycle->policy,
 		.move = &cycle->move,
 		.now_ns = cycle->refreshed_ns,
