@@ -32,7 +32,7 @@ struct looks {
 	struct place_watch *watch;
 	/* May change a look before it is adopted: rules and lists. */
 	void (*on_look)(struct place_look *look, void *data);
-	/* A job has ended: *ret of looks that could not be done may be asked for anew. */
+	/* A job has ended; looks that it did not get to may be asked for anew. */
 	void (*on_done)(void *data);
 	void *data;
 	struct job *look_job, *sample_job;
@@ -54,7 +54,10 @@ struct looks {
 /* Cancels what is under way. */
 void looks_done(struct looks *looks);
 
-/* Asks for a look in the next job. Returns: 0, or -EAGAIN: no place now, or left alone for now. */
+/*
+ * Asks for a look in the next job; of one that is left alone for now nothing is asked.
+ * Returns: 0, or -EAGAIN: no place now.
+ */
 int looks_want(struct looks *looks, int pid);
 
 /* Asks for samples of the guest at that index in the watch. Returns: 0 or -EAGAIN. */
