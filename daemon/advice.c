@@ -188,10 +188,8 @@ static void tell(const struct serve_ask *ask, const struct serve_answer *answer,
 {
 	const uint64_t memory_mib = ask->request.memory_bytes >> 20;
 
-	numad_line(LOG_NOTICE, "Getting NUMA pre-placement advice for %u CPUs and %llu MBs",
-		   ask->request.vcpus_centi, (unsigned long long)memory_mib);
-	numad_line(LOG_NOTICE, "Advising pid -1 (unknown) move from nodes (%s) to nodes (%s)",
-		   nodes, nodes);
+	numad_tell_question(ask->request.vcpus_centi, ask->request.memory_bytes);
+	numad_tell_advice(-1, "unknown", answer->nodes, answer->nodes);
 	event(answer->note ? LOG_WARNING : LOG_INFO, EVENT_ADVICE,
 	      KV_U64("vcpus_centi", ask->request.vcpus_centi), KV_U64("memory_mib", memory_mib),
 	      KV("nodes", nodes), KV("reason", answer->verdict),
