@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ask/client.h"
+#include "host/clock.h"
 
 /*
  * A daemon answers from what it has, in milliseconds; one that first looks anew at a thousand
@@ -96,7 +97,7 @@ static int fail_as_refused(const char *verb, const char *argument,
 int ctl_ask(const struct ctl_options *options, const char *verb, const char *argument,
 	    struct place_text *ret_text)
 {
-	const int64_t end_ms = place_client_now_ms() + DEADLINE_MS;
+	const int64_t end_ms = place_clock_ms() + DEADLINE_MS;
 	struct place_wire_reply reply = { 0 };
 	int fd, r;
 

@@ -13,6 +13,7 @@
 
 #include "ask/client.h"
 #include "host/cleanup.h"
+#include "host/clock.h"
 
 /* Somebody at a terminal waits for these; a daemon that lives answers in a few ms. */
 #define ORDER_LIMIT_MS 2000
@@ -105,7 +106,7 @@ static int ask(int fd, const struct place_request *asked, int64_t end_ms,
  */
 static int64_t end_from_here(int64_t end_ms)
 {
-	const int64_t from_here_ms = place_client_now_ms() + CLIENT_ADVICE_LIMIT_MS;
+	const int64_t from_here_ms = place_clock_ms() + CLIENT_ADVICE_LIMIT_MS;
 	const int64_t most_ms = end_ms + CLIENT_CROWD_LIMIT_MS - CLIENT_ADVICE_LIMIT_MS;
 
 	return from_here_ms < most_ms ? from_here_ms : most_ms;
@@ -113,7 +114,7 @@ static int64_t end_from_here(int64_t end_ms)
 
 int client_ask(const struct options *options, struct client_advice *ret_advice)
 {
-	const int64_t end_ms = place_client_now_ms() + CLIENT_ADVICE_LIMIT_MS;
+	const int64_t end_ms = place_clock_ms() + CLIENT_ADVICE_LIMIT_MS;
 	_cleanup_close_ int fd = -1;
 	int r;
 
@@ -171,11 +172,11 @@ static bool has_ended(int end_fd)
 
 static int wait_for_end(const struct options *options, int end_fd, pid_t pid)
 {
-	const int64_t start_ms = place_client_now_ms();
+	const int64_t start_ms = place_clock_ms();
 	bool has_said = false;
 
 	while (!has_ended(end_fd)) {
-		const int64_t waited_ms = place_client_now_ms() - start_ms;
+		const int64_t waited_ms = place_clock_ms() - start_ms;
 
 		if (waited_ms >= STOP_LIMIT_MS) {
 			fprintf(stderr, "%s: PID %d has been told to stop, and is still there\n",
@@ -240,7 +241,7 @@ static bool is_activated(void)
 
 bool client_steer(const struct options *options, int *ret_status)
 {
-	const int64_t end_ms = place_client_now_ms() + ORDER_LIMIT_MS;
+	const int64_t end_ms = place_clock_ms() + ORDER_LIMIT_MS;
 	_cleanup_close_ int fd = -1;
 	int r;
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "host/cleanup.h"
+#include "host/clock.h"
 #include "host/root.h"
 #include "host/text.h"
 #include "numad_message.h"
@@ -202,14 +203,6 @@ static int find_queue(pid_t daemon, int *ret_id)
 
 /* ---- the exchange ------------------------------------------------------------------------ */
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 /* What is addressed to us and there now. Returns: its size or -errno (-ENOMSG). */
 static ssize_t take_ours(int id, struct numad_packet *packet)
 {
@@ -232,7 +225,7 @@ static int wait_for_reply(int id, pid_t daemon, uint64_t end_ns, const struct pl
 							 ret_nodes);
 		if (n != -ENOMSG && n != -EINTR)
 			return (int)n;
-		if (now_ns() >= end_ns)
+		if (place_clock_ns() >= end_ns)
 			return -ETIMEDOUT;
 		nanosleep(&pause, NULL);
 		if (pause.tv_nsec < PAUSE_MAX_NS)
@@ -313,7 +306,7 @@ static int exchange(int id, pid_t daemon, const struct place_request *request, u
 
 int foreign_ask(const struct place_request *request, unsigned deadline_ms, char *nodes, size_t size)
 {
-	const uint64_t end_ns = now_ns() + deadline_ms * UINT64_C(1000000);
+	const uint64_t end_ns = place_clock_ns() + deadline_ms * UINT64_C(1000000);
 	char online_text[4096], text[NUMAD_TEXT_SIZE];
 	struct place_set online, answer;
 	pid_t daemon;

@@ -14,21 +14,11 @@
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "host/cleanup.h"
+#include "host/clock.h"
 #include "host/text.h"
-
-#define NS_PER_MS INT64_C(1000000)
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / NS_PER_MS;
-}
 
 /*
  * Whoever reads the caller's output waits for its last holder, and a child in a system call
@@ -65,20 +55,6 @@ static _Noreturn void run_child(int (*work)(void *data, FILE *out), void *data, 
 	_exit(fclose(out) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-static int append(struct place_text *text, const char *bytes, size_t size)
-{
-	char *data = realloc(text->data, text->size + size + 1);
-
-	if (!data)
-		return -ENOMEM;
-	memcpy(data + text->size, bytes, size);
-	text->data = data;
-	text->size += size;
-	text->room = text->size + 1;
-	data[text->size] = '\0';
-	return 0;
-}
-
 /* Until the child closes its end. */
 static int collect(int fd, int64_t end_ms, struct place_text *text)
 {
@@ -86,7 +62,7 @@ static int collect(int fd, int64_t end_ms, struct place_text *text)
 
 	for (;;) {
 		struct pollfd event = { .fd = fd, .events = POLLIN };
-		const int64_t left_ms = end_ms - now_ms();
+		const int64_t left_ms = end_ms - place_clock_ms();
 		ssize_t n;
 		int r;
 
@@ -102,7 +78,7 @@ static int collect(int fd, int64_t end_ms, struct place_text *text)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
-		r = append(text, bytes, (size_t)n);
+		r = place_text_append(text, bytes, (size_t)n);
 		if (r < 0)
 			return r;
 	}
@@ -126,7 +102,7 @@ static int take_end(struct place_text *text)
 int guard_run(int (*work)(void *data, FILE *out), void *data, unsigned deadline_ms,
 	      struct place_text *ret_text)
 {
-	const int64_t end_ms = now_ms() + deadline_ms;
+	const int64_t end_ms = place_clock_ms() + deadline_ms;
 	_cleanup_close_ int read_fd = -1;
 	_cleanup_text_ struct place_text text = { 0 };
 	const pid_t parent = getpid();
@@ -143,7 +119,7 @@ int guard_run(int (*work)(void *data, FILE *out), void *data, unsigned deadline_
 	close(fds[1]);
 	if (r < 0)
 		return r;
-	r = append(&text, "", 0);
+	r = place_text_append(&text, "", 0);
 	if (r == 0)
 		r = collect(read_fd, end_ms, &text);
 	if (r == 0)

@@ -34,8 +34,7 @@ struct job_end {
 
 static const char end_mark[8] = "job end";
 
-/* Results are a few KiB per guest. */
-#define RESULT_MAX (64U << 20)
+#define READ_LEAST 4096U
 
 /*
  * A child that hangs in the kernel outlives us for long, and what it holds lives on with it: a
@@ -108,21 +107,12 @@ static int take_end(struct job *job)
 	return end.outcome;
 }
 
+/* Results are a few KiB per guest. */
 static int reserve(struct place_text *text)
 {
-	const size_t room = text->room ? text->room * 2 : 65536;
-	char *data;
-
-	if (text->room - text->size >= 4096)
+	if (text->room - text->size >= READ_LEAST)
 		return 0;
-	if (room > RESULT_MAX)
-		return -EFBIG;
-	data = realloc(text->data, room);
-	if (!data)
-		return -ENOMEM;
-	text->data = data;
-	text->room = room;
-	return 0;
+	return place_text_reserve(text, text->room ? text->room * 2 : READ_LEAST * 16);
 }
 
 static int on_pipe(sd_event_source *source, int fd, uint32_t revents, void *userdata)

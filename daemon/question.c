@@ -15,6 +15,7 @@
 #include "foreign.h"
 #include "guard.h"
 #include "host/cleanup.h"
+#include "host/clock.h"
 #include "oneshot.h"
 
 /*
@@ -57,7 +58,7 @@ static int print_foreign(const struct options *options, const char *nodes)
 
 static unsigned left_ms(int64_t start_ms)
 {
-	const int64_t left = COMPUTE_LIMIT_MS - (place_client_now_ms() - start_ms);
+	const int64_t left = COMPUTE_LIMIT_MS - (place_clock_ms() - start_ms);
 
 	return left < COMPUTE_LEAST_MS ? COMPUTE_LEAST_MS : (unsigned)left;
 }
@@ -68,7 +69,7 @@ static unsigned left_ms(int64_t start_ms)
  */
 static int ask_or_compute(const struct options *options, bool *ret_is_refused)
 {
-	const int64_t start_ms = place_client_now_ms();
+	const int64_t start_ms = place_clock_ms();
 	struct client_advice advice;
 	char nodes[96];
 	int r;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "host/cleanup.h"
+#include "host/clock.h"
 
 #define LOCK_NAME "lock"
 
@@ -37,26 +38,18 @@ static int open_dir(void)
 	return fd;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* flock() has no time limit of its own, and a signal for one would reach the whole program. */
 static int lock_within(int fd, unsigned wait_ms)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
-	const int64_t end_ms = now_ms() + wait_ms;
+	const int64_t end_ms = place_clock_ms() + wait_ms;
 
 	for (;;) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return 0;
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
-		if (now_ms() >= end_ms)
+		if (place_clock_ms() >= end_ms)
 			return -ETIMEDOUT;
 		nanosleep(&pause, NULL);
 	}

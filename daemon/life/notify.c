@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
+
+#include "host/clock.h"
 
 int notify_watchdog(sd_event *event)
 {
@@ -26,11 +27,7 @@ void notify_ready(const char *status)
 /* The time is what newer releases (Type=notify-reload, 253) tell one reload from the next by. */
 void notify_reloading(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	(void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-			 (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+	(void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, place_clock_ns() / 1000);
 }
 
 void notify_stopping(void)

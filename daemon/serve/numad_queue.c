@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "host/cleanup.h"
+#include "host/clock.h"
 #include "numad_message.h"
 #include "serve/numad_reader.h"
 #include "serve/numad_sysv.h"
@@ -30,7 +30,7 @@ struct channel {
 	struct numad_place place; /* its id means something while there is a reader */
 	struct numad_reader *reader;
 	sd_event_source *source;
-	uint64_t made_us;
+	uint64_t made_ns;
 	bool was_full;	 /* at the last tick */
 	int said_reason; /* why it is not served, already told */
 };
@@ -41,14 +41,6 @@ struct numad_queue {
 	struct channel channels[2];
 	struct numad_talk talk;
 };
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND_US + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* ---- channels ----------------------------------------------------------------------------- */
 
@@ -114,7 +106,7 @@ static void open_channel(struct channel *channel)
 	struct numad_sysv_found found;
 	int r;
 
-	channel->made_us = now_us();
+	channel->made_ns = place_clock_ns();
 	channel->was_full = false;
 	r = numad_sysv_make(channel->key, &channel->place.id, &found);
 	if (r == 0)
@@ -140,7 +132,7 @@ static void make_anew(struct channel *channel, const char *reason)
 	event(LOG_WARNING, EVENT_TROUBLE, KV("queue", channel->place.name), KV("reason", reason));
 	close_channel(channel);
 	queue->talk.counters.n_made_anew++;
-	if (now_us() - channel->made_us >= SECOND_US)
+	if (place_clock_ns() - channel->made_ns >= SECOND_US * 1000)
 		open_channel(channel);
 	else
 		(void)sd_event_source_set_time_relative(queue->timer, SECOND_US);

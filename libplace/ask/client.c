@@ -8,24 +8,16 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "host/cleanup.h"
-
-int64_t place_client_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+#include "host/clock.h"
 
 /* A nonblocking connect() gives up where the queue is full; one with a time limit gets its turn. */
 static int connect_within(int fd, const struct sockaddr_un *address, int64_t end_ms)
 {
 	for (;;) {
-		const int64_t left_ms = end_ms - place_client_now_ms();
+		const int64_t left_ms = end_ms - place_clock_ms();
 		const struct timeval limit = { .tv_sec = left_ms / 1000,
 					       .tv_usec = left_ms % 1000 * 1000 };
 
@@ -79,7 +71,7 @@ int place_client_open(const char *path, int64_t end_ms, int *ret_fd)
 static int wait_for(int fd, short events, int64_t end_ms)
 {
 	struct pollfd event = { .fd = fd, .events = events };
-	const int64_t left_ms = end_ms - place_client_now_ms();
+	const int64_t left_ms = end_ms - place_clock_ms();
 
 	if (left_ms <= 0)
 		return -ETIMEDOUT;
@@ -148,25 +140,6 @@ int place_client_exchange(int fd, const struct place_wire_request *request, int6
 	return r < 0 ? r : receive(fd, packet, end_ms, ret_reply);
 }
 
-static int append(struct place_text *text, const char *bytes, size_t size)
-{
-	if (text->size + size > PLACE_CLIENT_TEXT_MAX)
-		return -EFBIG;
-	if (text->size + size + 1 > text->room) {
-		const size_t room = (text->size + size + 1) * 2;
-		char *data = realloc(text->data, room);
-
-		if (!data)
-			return -ENOMEM;
-		text->data = data;
-		text->room = room;
-	}
-	memcpy(text->data + text->size, bytes, size);
-	text->size += size;
-	text->data[text->size] = '\0';
-	return 0;
-}
-
 int place_client_command(int fd, const char *verb, const char *argument, int64_t end_ms,
 			 struct place_text *ret_text, struct place_wire_reply *ret_reply)
 {
@@ -180,11 +153,11 @@ int place_client_command(int fd, const char *verb, const char *argument, int64_t
 		return -ENAMETOOLONG;
 	strcpy(request.verb, verb);
 	strcpy(request.argument, argument);
-	r = append(&text, "", 0);
+	r = place_text_append(&text, "", 0);
 	if (r == 0)
 		r = place_client_exchange(fd, &request, end_ms, packet, &reply);
 	while (r == 0 && reply.outcome == PLACE_WIRE_LINE) {
-		r = append(&text, reply.line, reply.line_size);
+		r = place_text_append(&text, reply.line, reply.line_size);
 		if (r == 0)
 			r = receive(fd, packet, end_ms, &reply);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The other end of the daemon's socket, for placed -w and placectl. Every wait has a deadline, an
- * absolute one in ms of CLOCK_MONOTONIC: a daemon that is stopped or stuck costs its time and no
+ * absolute one of place_clock_ms(): a daemon that is stopped or stuck costs its time and no
  * more. libc only, no allocation but in place_client_command().
  */
 #pragma once
@@ -10,8 +10,6 @@
 
 #include "ask/wire.h"
 #include "host/root.h"
-
-int64_t place_client_now_ms(void);
 
 /*
  * Connects, and makes sure that root or our own user is at the other end.
@@ -38,9 +36,8 @@ int place_client_exchange(int fd, const struct place_wire_request *request, int6
  * Runs a command, and collects the text it replies with, newlines and all.
  *
  * Returns: 0 or -errno; where the daemon refused, its code and sentence are in *ret_reply, and that
- * code is returned; else *ret_reply is untouched. -EFBIG: more than PLACE_CLIENT_TEXT_MAX.
+ * code is returned; else *ret_reply is untouched. -EFBIG: more than PLACE_TEXT_MAX.
  * Ownership: place_text_done(ret_text), on success.
  */
-#define PLACE_CLIENT_TEXT_MAX (16U << 20)
 int place_client_command(int fd, const char *verb, const char *argument, int64_t end_ms,
 			 struct place_text *ret_text, struct place_wire_reply *ret_reply);

@@ -75,22 +75,6 @@ int place_root_openat(const struct place_root *root, const char *path, int flags
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static int text_reserve(struct place_text *text, size_t room)
-{
-	char *data;
-
-	if (room <= text->room)
-		return 0;
-	if (room > PLACE_TEXT_MAX)
-		return -EFBIG;
-	data = realloc(text->data, room);
-	if (!data)
-		return -ENOMEM;
-	text->data = data;
-	text->room = room;
-	return 0;
-}
-
 /*
  * An attribute of sysfs or a cgroup is one record, and what one read does not fill ends there
  * (fs/kernfs/file.c, 6.18): that spares every other call. /proc may return less than there is.
@@ -103,7 +87,7 @@ static int text_read_fd(struct place_text *text, int fd, bool is_attribute)
 
 		/* One byte stays for the NUL. */
 		if (text->size + 1 >= text->room) {
-			r = text_reserve(text, text->room * 2);
+			r = place_text_reserve(text, text->room * 2);
 			if (r < 0)
 				return r;
 		}
@@ -129,7 +113,7 @@ static int open_file(const struct place_root *root, const char *path)
 
 static int text_begin(struct place_text *text)
 {
-	const int r = text_reserve(text, TEXT_ROOM_LEAST);
+	const int r = place_text_reserve(text, TEXT_ROOM_LEAST);
 
 	if (r < 0)
 		return r;
@@ -306,6 +290,39 @@ int place_root_each_id(const struct place_root *root, const char *path, const ch
 	struct id_walk walk = { .visit = visit, .data = data };
 
 	return place_root_each_name(root, path, prefix, visit_if_id, &walk);
+}
+
+int place_text_reserve(struct place_text *text, size_t room)
+{
+	char *data;
+
+	if (room <= text->room)
+		return 0;
+	if (room > PLACE_TEXT_MAX)
+		return -EFBIG;
+	data = realloc(text->data, room);
+	if (!data)
+		return -ENOMEM;
+	text->data = data;
+	text->room = room;
+	return 0;
+}
+
+int place_text_append(struct place_text *text, const char *bytes, size_t size)
+{
+	const size_t need = text->size + size + 1;
+	size_t room = need * 2;
+	int r;
+
+	if (room > PLACE_TEXT_MAX && need <= PLACE_TEXT_MAX)
+		room = PLACE_TEXT_MAX;
+	r = need > text->room ? place_text_reserve(text, room) : 0;
+	if (r < 0)
+		return r;
+	memcpy(text->data + text->size, bytes, size);
+	text->size += size;
+	text->data[text->size] = '\0';
+	return 0;
 }
 
 int place_text_close(struct place_text *text, FILE *file)

@@ -98,6 +98,15 @@ int place_root_each_id(const struct place_root *root, const char *path, const ch
 
 void place_text_done(struct place_text *text);
 
+/*
+ * Makes room for so many bytes in all; what is there stays, and so does its size.
+ * Returns: 0, -ENOMEM, -EFBIG past PLACE_TEXT_MAX.
+ */
+int place_text_reserve(struct place_text *text, size_t room);
+
+/* Puts bytes behind what is there, and a NUL behind them. Returns: as place_text_reserve(). */
+int place_text_append(struct place_text *text, const char *bytes, size_t size);
+
 /* Ends an open_memstream() on text->data and text->size. Returns: 0 or -ENOMEM. */
 int place_text_close(struct place_text *text, FILE *file);
 

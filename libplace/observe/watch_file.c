@@ -73,21 +73,6 @@ void watch_file_done(struct place_watch *watch, struct watch_file *file)
 	*file = (struct watch_file){ .fd = -1 };
 }
 
-static int grow(struct place_text *text)
-{
-	const size_t room = text->room ? text->room * 2 : TEXT_ROOM_LEAST;
-	char *data;
-
-	if (room > PLACE_TEXT_MAX)
-		return -EFBIG;
-	data = realloc(text->data, room);
-	if (!data)
-		return -ENOMEM;
-	text->data = data;
-	text->room = room;
-	return 0;
-}
-
 /* From the beginning in one call: the kernel makes the whole text for it (fs/seq_file.c, 6.18). */
 int watch_read_fd(struct place_watch *watch, int fd)
 {
@@ -109,7 +94,7 @@ int watch_read_fd(struct place_watch *watch, int fd)
 				return 0;
 			}
 		}
-		n = grow(text);
+		n = place_text_reserve(text, text->room ? text->room * 2 : TEXT_ROOM_LEAST);
 		if (n < 0)
 			return (int)n;
 	}

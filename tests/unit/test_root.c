@@ -300,15 +300,40 @@ static void test_listings(void **state)
 	assert_int_equal(seen.n, 0);
 }
 
+static void test_append(void **state)
+{
+	_cleanup_free_ char *half = calloc(1, PLACE_TEXT_MAX / 2);
+	struct tree *tree = *state;
+
+	assert_non_null(half);
+	assert_int_equal(place_text_append(&tree->text, "", 0), 0);
+	assert_string_equal(tree->text.data, "");
+	assert_int_equal(place_text_append(&tree->text, "one ", 4), 0);
+	assert_int_equal(place_text_append(&tree->text, "two?", 3), 0);
+	assert_string_equal(tree->text.data, "one two");
+	assert_int_equal(tree->text.size, 7);
+	/* The NUL has to fit as well. */
+	assert_int_equal(place_text_append(&tree->text, half, PLACE_TEXT_MAX / 2), 0);
+	assert_int_equal(place_text_append(&tree->text, half, PLACE_TEXT_MAX / 2 - 7), -EFBIG);
+	assert_int_equal(place_text_append(&tree->text, half, PLACE_TEXT_MAX / 2 - 8), 0);
+	assert_int_equal(tree->text.size, PLACE_TEXT_MAX - 1);
+	assert_memory_equal(tree->text.data, "one two", 7);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_tree, drop_tree)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open),  TEST(test_read_sizes),
-		TEST(test_too_large),	      TEST(test_read_failures),
-		TEST(test_links_stay_inside), TEST(test_fifo_does_not_wait),
-		TEST(test_owned_files),	      TEST(test_descriptors_are_not_inherited),
+		cmocka_unit_test(test_open),
+		TEST(test_append),
+		TEST(test_read_sizes),
+		TEST(test_too_large),
+		TEST(test_read_failures),
+		TEST(test_links_stay_inside),
+		TEST(test_fifo_does_not_wait),
+		TEST(test_owned_files),
+		TEST(test_descriptors_are_not_inherited),
 		TEST(test_listings),
 	};
 

@@ -19,6 +19,7 @@
 
 #include "ask/client.h"
 #include "host/cleanup.h"
+#include "host/clock.h"
 #include "serve/socket.h"
 
 static struct {
@@ -407,7 +408,7 @@ static void test_client(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
 	/* No answer: a deadline that is over, and nothing that comes later counts. */
 	assert_int_equal(
-		place_client_exchange(fds[0], &hello, place_client_now_ms() + 1, packet, &reply),
+		place_client_exchange(fds[0], &hello, place_clock_ms() + 1, packet, &reply),
 		-ETIMEDOUT);
 	assert_int_equal(recv(fds[1], packet, sizeof(packet), 0), 15);
 	assert_int_equal(send(fds[1], "ok\n", 3, MSG_NOSIGNAL), -1);
@@ -417,20 +418,19 @@ static void test_client(void **state)
 	/* An answer at the last moment counts. */
 	assert_int_equal(send(fds[1], "ok pid=9\n", 9, 0), 9);
 	assert_int_equal(
-		place_client_exchange(fds[0], &hello, place_client_now_ms() - 1, packet, &reply),
-		0);
+		place_client_exchange(fds[0], &hello, place_clock_ms() - 1, packet, &reply), 0);
 	assert_int_equal(reply.pid, 9);
 	close(fds[0]);
 	close(fds[1]);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
 	assert_int_equal(send(fds[1], "nonsense", 8, 0), 8);
-	assert_int_equal(place_client_exchange(fds[0], &hello, place_client_now_ms() + 60000,
-					       packet, &reply),
-			 -EINVAL);
+	assert_int_equal(
+		place_client_exchange(fds[0], &hello, place_clock_ms() + 60000, packet, &reply),
+		-EINVAL);
 	close(fds[1]);
-	assert_int_equal(place_client_exchange(fds[0], &hello, place_client_now_ms() + 60000,
-					       packet, &reply),
-			 -ECONNRESET);
+	assert_int_equal(
+		place_client_exchange(fds[0], &hello, place_clock_ms() + 60000, packet, &reply),
+		-ECONNRESET);
 	close(fds[0]);
 }
 
