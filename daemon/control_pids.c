@@ -16,13 +16,8 @@
 int control_read_start(const struct control_lists *lists, int pid, uint64_t *ret_start_ns)
 {
 	_cleanup_text_ struct place_text text = { 0 };
-	uint64_t cpu_time_ns;
-	int r;
 
-	r = place_root_readf(lists->root, &text, "proc/%d/stat", pid);
-	if (r == -ENOENT)
-		return -ESRCH;
-	return r < 0 ? r : place_facts_parse_stat(text.data, &cpu_time_ns, ret_start_ns);
+	return place_facts_read_start(lists->root, &text, pid, ret_start_ns);
 }
 
 static size_t find(const struct control_list *list, int pid)

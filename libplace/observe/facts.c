@@ -31,6 +31,18 @@ int place_facts_parse_stat(const char *text, uint64_t *ret_cpu_time_ns, uint64_t
 	return 0;
 }
 
+int place_facts_read_start(const struct place_root *root, struct place_text *text, int pid,
+			   uint64_t *ret_start_ns)
+{
+	uint64_t cpu_time_ns;
+	int r;
+
+	r = place_root_readf(root, text, "proc/%d/stat", pid);
+	if (r == -ENOENT)
+		return -ESRCH;
+	return r < 0 ? r : place_facts_parse_stat(text->data, &cpu_time_ns, ret_start_ns);
+}
+
 static void parse_resident(const char *text, struct place_guest *guest)
 {
 	if (place_status_resident(text, &guest->resident_bytes, &guest->resident_pool_bytes))

@@ -44,3 +44,10 @@ int place_facts_read(const struct place_facts_reader *reader, struct place_guest
  * Returns: 0 or -EINVAL; the results are untouched then.
  */
 int place_facts_parse_stat(const char *text, uint64_t *ret_cpu_time_ns, uint64_t *ret_start_ns);
+
+/*
+ * When a process began, which with its pid says which one it is. Waits for nothing of the process.
+ * Returns: 0, -ESRCH there is none, or -errno of reading.
+ */
+int place_facts_read_start(const struct place_root *root, struct place_text *text, int pid,
+			   uint64_t *ret_start_ns);

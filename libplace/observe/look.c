@@ -124,12 +124,11 @@ static void look_at_policy(const struct looker *looker)
 static bool is_same(const struct looker *looker)
 {
 	const struct place_guest *guest = &looker->look->guest;
-	uint64_t cpu_time_ns, start_ns;
+	uint64_t start_ns;
 
 	if (!(guest->known & PLACE_GUEST_START))
 		return true; /* it will be unreadable */
-	return place_root_readf(looker->root, looker->text, "proc/%d/stat", guest->pid) == 0 &&
-	       place_facts_parse_stat(looker->text->data, &cpu_time_ns, &start_ns) == 0 &&
+	return place_facts_read_start(looker->root, looker->text, guest->pid, &start_ns) == 0 &&
 	       start_ns == guest->start_ns;
 }
 

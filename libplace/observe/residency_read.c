@@ -32,10 +32,9 @@ struct reader {
 static bool is_same(const struct reader *reader)
 {
 	const struct place_guest *guest = reader->guest;
-	uint64_t cpu_time_ns, start_ns;
+	uint64_t start_ns;
 
-	return place_root_readf(reader->root, reader->text, "proc/%d/stat", guest->pid) == 0 &&
-	       place_facts_parse_stat(reader->text->data, &cpu_time_ns, &start_ns) == 0 &&
+	return place_facts_read_start(reader->root, reader->text, guest->pid, &start_ns) == 0 &&
 	       start_ns == guest->start_ns;
 }
 
