@@ -6,11 +6,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
@@ -44,18 +41,6 @@ void background_clean(void)
 	(void)close_range(first, ~0U, 0);
 	reset_signals();
 	umask(022);
-}
-
-int background_passed_socket(void)
-{
-	const int n_passed = sd_listen_fds(false);
-
-	/* More than one are those of a unit that was edited; which one is meant, it says by its
-	 * kind. */
-	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n_passed; fd++)
-		if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) > 0)
-			return fd;
-	return -1;
 }
 
 static _Noreturn void fail_parent(const char *program, const char *what)

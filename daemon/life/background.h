@@ -24,9 +24,6 @@ struct background {
  */
 void background_clean(void);
 
-/* The socket that placed.socket made for us, or -1. Before background_begin(). */
-int background_passed_socket(void);
-
 /*
  * Goes into the background, or, with in_foreground, only says so to background_ready().
  *
