@@ -85,8 +85,7 @@ static int read_pid(pid_t *ret_pid)
 	return 0;
 }
 
-/* Our own daemon takes the name, too, but its file is always called placed. */
-static bool is_ours(pid_t pid)
+int foreign_is_placed(pid_t pid)
 {
 	char path[64], target[PATH_MAX];
 	const char *name;
@@ -95,10 +94,11 @@ static bool is_ours(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
-		return false;
+		return -errno;
 	target[n] = '\0';
 	name = strrchr(target, '/');
 	name = name ? name + 1 : target;
+	/* The second: its file was replaced since. */
 	return !strcmp(name, "placed") || !strcmp(name, "placed (deleted)");
 }
 
@@ -116,7 +116,7 @@ static int find_daemon(pid_t *ret_pid)
 	r = read_small(path, comm, sizeof(comm), &status);
 	if (r < 0)
 		return r;
-	if (strcmp(comm, "numad\n") != 0 || is_ours(pid))
+	if (strcmp(comm, "numad\n") != 0 || foreign_is_placed(pid) > 0)
 		return -ENOENT;
 	if (status.st_uid != 0)
 		return -EPERM;

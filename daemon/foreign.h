@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "flow.h"
 
@@ -24,3 +25,9 @@
  */
 int foreign_ask(const struct place_request *request, unsigned deadline_ms, char *nodes,
 		size_t size);
+
+/*
+ * Whether a process runs a program of ours: a daemon of ours may be called numad as well, but its
+ * file is always called placed. Returns: 1, 0, or -errno where that cannot be seen.
+ */
+int foreign_is_placed(pid_t pid);

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "foreign.h"
 #include "host/cleanup.h"
 #include "host/text.h"
 
@@ -153,10 +154,10 @@ int pidfile_take(const char *path, struct pidfile *ret_file, pid_t *ret_other)
 /* Root's numad: its name alone anybody can take, and /proc/PID belongs to root for many. */
 static bool is_foreign_numad(pid_t pid)
 {
-	char path[64], text[4096], word[64], exe[PATH_MAX];
+	char path[64], text[4096], word[64];
 	_cleanup_close_ int fd = -1;
-	const char *name;
 	ssize_t n;
+	int r;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -170,15 +171,8 @@ static bool is_foreign_numad(pid_t pid)
 	    strcmp(word, "0\t0\t0\t0") != 0)
 		return false;
 	/* Whoever cannot see it takes it for one: better no start than two that move guests. */
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	n = readlink(path, exe, sizeof(exe) - 1);
-	if (n < 0)
-		return errno != ENOENT;
-	exe[n] = '\0';
-	name = strrchr(exe, '/');
-	name = name ? name + 1 : exe;
-	/* Our own programs are called placed whatever link starts them; one may be replaced. */
-	return strcmp(name, "placed") != 0 && strcmp(name, "placed (deleted)") != 0;
+	r = foreign_is_placed(pid);
+	return r != 1 && r != -ENOENT;
 }
 
 static bool is_alive(pid_t pid)
