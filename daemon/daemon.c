@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -174,11 +173,15 @@ static int load_settings(struct daemon *daemon)
 
 static int take_pid_files(struct daemon *daemon)
 {
+	_cleanup_close_ int folder_fd = state_dir_make();
 	pid_t other = 0;
 	int r;
 
-	if (mkdir(STATE_DIR, 0755) < 0 && errno != EEXIST)
-		return complain(daemon, STATE_DIR, -errno);
+	if (folder_fd == -EPERM)
+		return complain(daemon, STATE_DIR " is not ours, or others may write into it",
+				folder_fd);
+	if (folder_fd < 0)
+		return complain(daemon, STATE_DIR, folder_fd);
 	r = pidfile_take(PLACED_PID_PATH, &daemon->own_pid, &other);
 	if (r == -EEXIST) {
 		fprintf(stderr, "%s: placed is running already, as PID %d\n",
@@ -357,7 +360,8 @@ int daemon_run(const struct options *options, char **argv)
 	r = background_begin(options->program, options->is_foreground, &daemon.background);
 	if (r < 0) {
 		settings_done(&daemon.settings);
-		return complain(&daemon, "going into the background", r) ? EXIT_FAILURE : 0;
+		(void)complain(&daemon, "going into the background", r);
+		return EXIT_FAILURE;
 	}
 	r = start(&daemon);
 	if (r == 0) {

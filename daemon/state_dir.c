@@ -16,8 +16,7 @@
 
 #define LOCK_NAME "lock"
 
-/* The folder must be ours alone to write: what lies in it steers where guests go. */
-static int open_dir(void)
+int state_dir_make(void)
 {
 	const bool is_new = mkdir(STATE_DIR, 0755) == 0;
 	struct stat status;
@@ -27,7 +26,7 @@ static int open_dir(void)
 		return -errno;
 	fd = open(STATE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return errno == ENOTDIR || errno == ELOOP ? -EPERM : -errno;
 	if (fstat(fd, &status) < 0 || status.st_uid != geteuid() || (status.st_mode & 022)) {
 		close(fd);
 		return -EPERM;
@@ -60,7 +59,7 @@ int state_dir_open(unsigned wait_ms, struct state_dir *ret_state)
 	struct state_dir state = { .lock_fd = -1 };
 	int r;
 
-	state.fd = open_dir();
+	state.fd = state_dir_make();
 	if (state.fd < 0)
 		return state.fd;
 	state.lock_fd = openat(state.fd, LOCK_NAME,

@@ -16,11 +16,20 @@ struct state_dir {
 };
 
 /*
+ * Makes the folder where it is missing, and makes sure that it is ours alone to write: what lies in
+ * it steers where guests go, and who answers.
+ *
+ * Returns: a descriptor (O_CLOEXEC) to be closed, or -errno.
+ * Errors: -EPERM it belongs to somebody else, others may write into it, or it is no folder.
+ */
+int state_dir_make(void);
+
+/*
  * Opens the folder, makes it where it is missing, and takes the lock.
  *
  * Returns: 0 or -errno; *ret_state is untouched on failure.
- * Errors: -EACCES, -EROFS, ... it cannot be written here; -EPERM it belongs to somebody else,
- * or others may write into it; -ETIMEDOUT the lock is held for longer than wait_ms.
+ * Errors: -EACCES, -EROFS, ... it cannot be written here; -EPERM as state_dir_make(); -ETIMEDOUT
+ * the lock is held for longer than wait_ms.
  * Ownership: release with state_dir_close().
  */
 int state_dir_open(unsigned wait_ms, struct state_dir *ret_state);

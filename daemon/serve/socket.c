@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,8 +18,6 @@
 #define ACCEPT_MAX 64
 /* How late a client past its end may be found. */
 #define SWEEP_USEC 250000
-/* Descriptors of the rest of the daemon; kept files of guests ask for theirs themselves. */
-#define OTHER_FDS 1024
 
 /*
  * Strangers come behind all else that the loop does. Taking connections does not come before it:
@@ -166,18 +163,6 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t revent
 
 /* ---- all of it --------------------------------------------------------------------------- */
 
-/* systemd's soft limit is 1024; nothing here uses select(), which would mind more. */
-static void raise_limit(void)
-{
-	const rlim_t need = SOCKET_ROOT_MAX + SOCKET_STRANGERS_MAX + OTHER_FDS;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
-		return;
-	limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int add_sources(struct serve_socket *socket, int listen_fd)
 {
 	int r;
@@ -218,7 +203,6 @@ int socket_open(sd_event *event, const struct serve_ops *ops, int listen_fd,
 	}
 	(void)sd_event_source_set_io_fd_own(socket->listener, true);
 	socket->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	raise_limit();
 	*ret_socket = socket;
 	return 0;
 }

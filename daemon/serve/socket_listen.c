@@ -42,20 +42,9 @@ const char *socket_trouble(int r)
 /* Who may write into the folder may put another socket there, and answer in our place. */
 static int check_folder(void)
 {
-	_cleanup_close_ int fd = -1;
-	struct stat status;
+	_cleanup_close_ int fd = state_dir_make();
 
-	if (mkdir(STATE_DIR, 0755) == 0)
-		/* Whatever umask we were started with: anybody may ask. */
-		(void)chmod(STATE_DIR, 0755);
-	else if (errno != EEXIST)
-		return -errno;
-	fd = open(STATE_DIR, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOTDIR || errno == ELOOP ? -EPERM : -errno;
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	return status.st_uid == geteuid() && !(status.st_mode & 022) ? 0 : -EPERM;
+	return fd < 0 ? fd : 0;
 }
 
 static int new_socket(void)

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 
 #include "host/text.h"
+#include "life/privilege.h"
 #include "serve/socket.h"
 
 struct server {
@@ -144,6 +145,7 @@ int main(int argc, char **argv)
 	server.last = &server.first;
 	/* As the daemon is called; another name as that of a process in another PID namespace. */
 	prctl(PR_SET_NAME, argc > 3 ? argv[3] : "placed");
+	(void)privilege_raise_files();
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
