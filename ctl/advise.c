@@ -3,7 +3,6 @@
  * placectl advise: the table behind an answer, as a table or as JSON. Asks through the public
  * library, so whatever it shows any program can have.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>

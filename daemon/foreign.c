@@ -22,7 +22,6 @@
 
 #include "host/cleanup.h"
 #include "host/clock.h"
-#include "host/root.h"
 #include "host/text.h"
 #include "numad_message.h"
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <syslog.h>
 
-#include "ask/client.h"
 #include "client.h"
 #include "foreign.h"
 #include "guard.h"

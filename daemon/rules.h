@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "flow.h"
 
 /* A line of a settings file holds little more. */

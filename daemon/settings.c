@@ -3,7 +3,6 @@
 #include "settings.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "host/cleanup.h"

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "host/root.h"
+#include <stddef.h>
 
 #define STATE_DIR "/run/placed"
 

@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <systemd/sd-daemon.h>
 
 #include "host/clock.h"

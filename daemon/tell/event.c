@@ -5,7 +5,6 @@
  */
 #include "tell/event.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -4,7 +4,6 @@
  * are bytes and seconds; what is not known has no sample.
  */
 #include <inttypes.h>
-#include <string.h>
 
 #include "decide/reason.h"
 #include "host/text.h"

@@ -16,7 +16,6 @@
 
 #include "host/cleanup.h"
 #include "host/text.h"
-#include "observe/topology.h"
 
 #define HEADING "placed cores 1\n"
 

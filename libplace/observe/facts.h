@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <sys/types.h>
-
 #include "flow.h"
 #include "observe/mounts.h"
 #include "observe/qemu_args.h"

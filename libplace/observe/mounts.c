@@ -2,7 +2,6 @@
 /* /proc/mounts: "device path type options 0 0", blanks in paths as \040 (fs/proc_namespace.c). */
 #include "observe/mounts.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 

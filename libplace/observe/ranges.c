@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "host/cleanup.h"
-#include "host/text.h"
 
 #define MIB (UINT64_C(1) << 20)
 /* Nothing of QEMU's own that may be written is as large: malloc() takes 64 MiB in pieces. */

@@ -5,7 +5,6 @@
  * holds; that is compared when it is adopted and every now and then, since processes are moved.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

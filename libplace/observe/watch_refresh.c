@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The first tier: CPU time and identity of each guest here, memory in watch_group.c, threads. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "observe/watched.h"
