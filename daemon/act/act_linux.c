@@ -5,6 +5,7 @@
  * threads.
  */
 #include "act.h"
+#include "arith.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -143,7 +144,7 @@ static int read_start(struct act_linux *act, int pid, uint64_t *ret_start_ns)
 		return -EIO;
 	r = place_text_digits(&at, &ticks);
 	if (r == 0)
-		*ret_start_ns = place_multiply_u64(ticks, act->ns_per_tick);
+		*ret_start_ns = place_multiply(ticks, act->ns_per_tick);
 	return r;
 }
 

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "decide/arith.h"
+#include "arith.h"
 #include "decide/score.h"
 
 struct turn {

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "decide/arith.h"
+#include "arith.h"
 
 /*
  * An idle guest may wake up: it never counts for less than a quarter of its vCPUs. Load is

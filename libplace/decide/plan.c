@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "decide/arith.h"
+#include "arith.h"
+#include "decide/class.h"
 #include "decide/model.h"
 
 /*
@@ -42,20 +43,9 @@ bool place_plan_pays(const struct place_move_policy *move, uint64_t bytes, unsig
 	return gain_ns > cost_ns;
 }
 
-static uint64_t all_bytes(const struct place_plan_input *input, size_t guest)
-{
-	const struct place_activity *activity = &input->activities[guest];
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < input->topology->n_nodes; i++)
-		sum = place_add(sum, activity->bytes[i]);
-	return sum;
-}
-
 static bool is_movable(const struct place_move_policy *move, enum place_class class)
 {
-	return class == PLACE_CLASS_FREE || class == PLACE_CLASS_AUTO ||
-	       class == PLACE_CLASS_STATIC || class == PLACE_CLASS_PINNED ||
+	return place_class_moves_memory(class) ||
 	       (class == PLACE_CLASS_INTERLEAVED && move->merges_interleaved);
 }
 
@@ -233,7 +223,7 @@ static enum place_fate weigh(const struct place_plan_input *input, size_t guest,
 {
 	const struct place_activity *activity = &input->activities[guest];
 	const bool may_steer = input->may_steer[guest];
-	const uint64_t bytes = all_bytes(input, guest);
+	const uint64_t bytes = place_sum(activity->bytes, input->topology->n_nodes);
 	unsigned left_permille;
 	enum place_fate fate;
 	uint64_t elsewhere;

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "decide/arith.h"
+#include "arith.h"
 
 /* What has become of a promise. */
 enum state { STATE_OPEN, STATE_TAKEN, STATE_LOST, STATE_OVER };

@@ -2,27 +2,18 @@
 /* Two distributions over the nodes, multiplied. */
 #include "decide/remote.h"
 
-#include "decide/arith.h"
+#include "arith.h"
 
 /* What the inference is worth at best, and where memory and accesses may be split any way. */
 #define SURE_MOST 900
 #define SURE_LEAST 300
-
-static uint64_t sum_bytes(const struct place_activity *activity, size_t n_nodes)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < n_nodes; i++)
-		sum = place_add(sum, activity->bytes[i]);
-	return sum;
-}
 
 bool place_remote_infer(const struct place_activity *activity, size_t n_nodes,
 			unsigned *ret_remote_permille, unsigned *ret_sure_permille)
 {
 	const unsigned both = PLACE_ACTIVITY_BYTES | PLACE_ACTIVITY_RUN;
 	const uint64_t all_bytes =
-		(activity->known & both) == both ? sum_bytes(activity, n_nodes) : 0;
+		(activity->known & both) == both ? place_sum(activity->bytes, n_nodes) : 0;
 	uint64_t local_millionth = 0, most_permille = 0, remote;
 
 	if (!all_bytes)

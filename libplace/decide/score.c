@@ -6,7 +6,7 @@
  */
 #include "decide/score.h"
 
-#include "decide/arith.h"
+#include "arith.h"
 
 /* vCPUs are seldom all busy: an eighth too few CPUs is no reason yet to avoid a node. */
 #define CPU_SHORT_PART 8

@@ -7,7 +7,7 @@
  */
 #include "decide/search.h"
 
-#include "decide/arith.h"
+#include "arith.h"
 #include "decide/score.h"
 
 #define EXACT_CANDIDATES_MAX 64 /* a set is a word of bits then */

@@ -6,6 +6,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "arith.h"
+
 int place_text_digits(const char **at, uint64_t *ret_number)
 {
 	const char *from = *at;
@@ -105,7 +107,7 @@ bool place_text_find_kib(const char *text, const char *key, uint64_t *ret_bytes)
 
 	if (place_text_find_u64(text, key, &kib) < 0)
 		return false;
-	*ret_bytes = place_multiply_u64(kib, 1024);
+	*ret_bytes = place_multiply(kib, 1024);
 	return true;
 }
 
@@ -124,13 +126,6 @@ int place_text_find_word(const char *text, const char *key, char *word, size_t s
 	memcpy(word, at, n);
 	word[n] = '\0';
 	return 0;
-}
-
-uint64_t place_multiply_u64(uint64_t a, uint64_t b)
-{
-	uint64_t product;
-
-	return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
 }
 
 void place_text_escape(const char *raw, char *text, size_t size)

@@ -35,9 +35,6 @@ bool place_text_find_kib(const char *text, const char *key, uint64_t *ret_bytes)
  */
 int place_text_find_word(const char *text, const char *key, char *word, size_t size);
 
-/* a * b, or UINT64_MAX where that does not fit. */
-uint64_t place_multiply_u64(uint64_t a, uint64_t b);
-
 /*
  * Copies a name that anybody may have chosen for printing: what is not printable ASCII, and the
  * quote and backslash, become \xNN; cut where it does not fit. Always NUL-terminated.

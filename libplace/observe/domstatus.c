@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arith.h"
 #include "host/cleanup.h"
 #include "host/text.h"
 
@@ -90,7 +91,7 @@ static bool find_kib(const char *text, const char *tag, uint64_t *ret_bytes)
 	at += strlen(tag);
 	if (place_text_digits(&at, &kib) < 0)
 		return false;
-	*ret_bytes = place_multiply_u64(kib, 1024);
+	*ret_bytes = place_multiply(kib, 1024);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "arith.h"
 #include "host/cleanup.h"
 #include "observe/facts.h"
 #include "observe/program.h"
@@ -81,8 +82,8 @@ static void compute_load(const struct walk *walk, struct place_guest *guest)
 	if (walk->now_ns < from_ns || walk->now_ns - from_ns < 1000000000 ||
 	    guest->cpu_time_ns < before_ns)
 		return;
-	guest->load_millicpu = (uint64_t)((unsigned __int128)(guest->cpu_time_ns - before_ns) *
-					  1000 / (walk->now_ns - from_ns));
+	guest->load_millicpu =
+		place_scale(guest->cpu_time_ns - before_ns, 1000, walk->now_ns - from_ns);
 	guest->known |= PLACE_GUEST_LOAD;
 }
 

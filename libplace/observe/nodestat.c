@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arith.h"
 #include "host/text.h"
 
 #define NODE_DIR "sys/devices/system/node"
@@ -75,7 +76,7 @@ static void compute_reserves(const struct place_root *root, struct place_text *t
 			continue;
 		least = (uint64_t)((unsigned __int128)min_free_kib * KIB * sample->total_bytes /
 				   host_bytes);
-		gap = (uint64_t)((unsigned __int128)sample->total_bytes * scale / 10000);
+		gap = place_scale(sample->total_bytes, scale, 10000);
 		if (gap < least / 4)
 			gap = least / 4;
 		sample->reserve_bytes = least + 2 * gap;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arith.h"
 #include "host/cleanup.h"
 #include "host/text.h"
 
@@ -89,7 +90,7 @@ static uint64_t find_page_bytes(const char *at)
 		const char *from = word + sizeof(key) - 1;
 
 		if (!strncmp(word, key, sizeof(key) - 1) && place_text_digits(&from, &kib) == 0)
-			return place_multiply_u64(kib, 1024);
+			return place_multiply(kib, 1024);
 	}
 	return 0;
 }
@@ -189,7 +190,7 @@ static uint64_t add_line(struct place_numa_line *line, const struct place_topolo
 	unsigned node;
 
 	while (place_numa_counts_next(line, &node, &pages)) {
-		const uint64_t more = place_multiply_u64(pages, line->page_bytes);
+		const uint64_t more = place_multiply(pages, line->page_bytes);
 
 		for (size_t i = 0; i < topology->n_nodes; i++) {
 			if (topology->nodes[i].id != node)

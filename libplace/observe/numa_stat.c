@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "arith.h"
 #include "host/text.h"
 
 struct sum {
@@ -38,7 +39,7 @@ static void add_saturated(uint64_t *at, uint64_t more)
 static void add_node(struct sum *sum, uint64_t id, uint64_t number, size_t *hint)
 {
 	const struct place_topology *topology = sum->topology;
-	const uint64_t more = place_multiply_u64(number, sum->unit_bytes);
+	const uint64_t more = place_multiply(number, sum->unit_bytes);
 
 	add_saturated(&sum->total_bytes, more);
 	for (size_t tries = 0; tries < topology->n_nodes; tries++) {

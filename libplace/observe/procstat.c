@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arith.h"
 #include "host/cleanup.h"
 #include "host/text.h"
 
@@ -118,5 +119,5 @@ bool place_status_resident(const char *text, uint64_t *ret_plain_bytes, uint64_t
 
 uint64_t place_ticks_to_ns(uint64_t ticks)
 {
-	return place_multiply_u64(ticks, UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
+	return place_multiply(ticks, UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
 }

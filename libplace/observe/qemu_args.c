@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "arith.h"
 #include "host/cleanup.h"
 #include "host/text.h"
 #include "observe/qemu_opts.h"
@@ -301,9 +302,9 @@ static void finish_vcpus(struct parse *parse)
 
 	if (!n) {
 		n = parse->sockets ? parse->sockets : 1;
-		n = place_multiply_u64(n, parse->dies ? parse->dies : 1);
-		n = place_multiply_u64(n, parse->cores ? parse->cores : 1);
-		n = place_multiply_u64(n, parse->threads ? parse->threads : 1);
+		n = place_multiply(n, parse->dies ? parse->dies : 1);
+		n = place_multiply(n, parse->cores ? parse->cores : 1);
+		n = place_multiply(n, parse->threads ? parse->threads : 1);
 	}
 	if (n > PLACE_SET_MAX)
 		return;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arith.h"
 #include "host/cleanup.h"
 
 /*
@@ -123,11 +124,6 @@ static int flush(struct sampler *sampler)
 	return 0;
 }
 
-static uint64_t scale(uint64_t a, uint64_t b, uint64_t c)
-{
-	return (uint64_t)((unsigned __int128)a * b / c);
-}
-
 /* One random page of each stratum; strata that hold one page are no more random. */
 static int sample_range(struct sampler *sampler, const struct place_range *range, uint64_t n_strata)
 {
@@ -136,7 +132,7 @@ static int sample_range(struct sampler *sampler, const struct place_range *range
 	int r;
 
 	for (uint64_t i = 0; i < n_strata; i++) {
-		const uint64_t to = scale(i + 1, n_pages, n_strata);
+		const uint64_t to = place_scale(i + 1, n_pages, n_strata);
 		const uint64_t page = draw_page(sampler, from, to);
 
 		sampler->pages[sampler->n++] =
@@ -159,7 +155,7 @@ static int sample_ranges(struct sampler *sampler, const struct place_ranges *ran
 		const struct place_range *range = &ranges->list[i];
 		const uint64_t size = range->end - range->start;
 		const uint64_t n_pages = size / range->page_bytes;
-		uint64_t n_strata = scale(size, sampler->how->n_samples, ranges->bytes) + 1;
+		uint64_t n_strata = place_scale(size, sampler->how->n_samples, ranges->bytes) + 1;
 		int r;
 
 		if (n_strata >= n_pages)
@@ -171,7 +167,7 @@ static int sample_ranges(struct sampler *sampler, const struct place_ranges *ran
 		if (r < 0)
 			return r;
 		for (size_t j = 0; j < sampler->topology->n_nodes; j++)
-			bytes[j] += scale(sampler->counts[j], size, n_strata);
+			bytes[j] += place_scale(sampler->counts[j], size, n_strata);
 	}
 	return 0;
 }
@@ -195,7 +191,7 @@ static unsigned find_error(const uint64_t *bytes, size_t n_nodes, uint64_t all_b
 	if (!n_present || !all_bytes)
 		return 1000;
 	for (size_t i = 0; i < n_nodes; i++) {
-		const uint64_t p = scale(bytes[i], 1000, all_bytes);
+		const uint64_t p = place_scale(bytes[i], 1000, all_bytes);
 
 		if (p <= 1000 && p * (1000 - p) > most)
 			most = p * (1000 - p);
@@ -203,15 +199,6 @@ static unsigned find_error(const uint64_t *bytes, size_t n_nodes, uint64_t all_b
 	/* Rounded up: 2.576 squared is 6.636. */
 	most = square_root(most * 6636 / n_present / 1000) + 1;
 	return most > 1000 ? 1000 : (unsigned)most;
-}
-
-static uint64_t sum_bytes(const uint64_t *bytes, size_t n_nodes)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < n_nodes; i++)
-		sum += bytes[i];
-	return sum;
 }
 
 int place_residency_sample(const struct place_ranges *ranges, const struct place_topology *topology,
@@ -241,7 +228,7 @@ int place_residency_sample(const struct place_ranges *ranges, const struct place
 		return r;
 	residency.n_asked = sampler->n_asked;
 	residency.n_present = sampler->n_present;
-	residency.present_bytes = sum_bytes(bytes, topology->n_nodes);
+	residency.present_bytes = place_sum(bytes, topology->n_nodes);
 	residency.error_permille = is_exact ?
 					   0 :
 					   find_error(bytes, topology->n_nodes,

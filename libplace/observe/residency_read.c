@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The bytes of one guest: samples or numa_maps, and a check of what the samples did not see. */
+#include "arith.h"
 #include "observe/residency.h"
 
 #include <errno.h>
@@ -67,7 +68,7 @@ static void find_hidden(const struct reader *reader, struct place_residency *res
 		    resident_bytes)
 		return;
 	residency->hidden_bytes = resident_bytes - residency->present_bytes;
-	share = (uint64_t)((unsigned __int128)residency->hidden_bytes * 1000 / resident_bytes);
+	share = place_scale(residency->hidden_bytes, 1000, resident_bytes);
 	if (share > residency->error_permille)
 		residency->error_permille = (unsigned)share;
 }

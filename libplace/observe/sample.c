@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "arith.h"
 #include "host/text.h"
 #include "observe/confine.h"
 #include "observe/cores.h"
@@ -116,7 +117,7 @@ uint64_t place_host_now_ns(struct place_host *host)
 	if (place_root_read(&host->root, &host->text, "proc/uptime") < 0)
 		return 0;
 	at = host->text.data;
-	return place_text_digits(&at, &s) < 0 ? 0 : place_multiply_u64(s, NS_PER_S);
+	return place_text_digits(&at, &s) < 0 ? 0 : place_multiply(s, NS_PER_S);
 }
 
 static int read_guests(struct place_host *host, const struct place_mounts *mounts)

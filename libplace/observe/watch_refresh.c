@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arith.h"
 #include "observe/watched.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -52,8 +53,7 @@ static void compute_load(struct place_watch *watch, size_t i, uint64_t now_ns)
 	if (!earlier || guest->cpu_time_ns < earlier->cpu_time_ns)
 		return;
 	spent_ns = guest->cpu_time_ns - earlier->cpu_time_ns;
-	activity->busy_millicpu =
-		(uint64_t)((unsigned __int128)spent_ns * 1000 / (now_ns - earlier->at_ns));
+	activity->busy_millicpu = place_scale(spent_ns, 1000, now_ns - earlier->at_ns);
 	if (watch->entries[i]->threads.n_passes)
 		activity->known |= PLACE_ACTIVITY_RUN;
 	if (now_ns - earlier->at_ns < LOAD_WINDOW_NS)

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arith.h"
 #include "host/text.h"
 #include "observe/program.h"
 #include "observe/watched.h"
@@ -137,11 +138,11 @@ static void add_usage(struct place_watch *watch, struct place_process *process,
 	process->comm = stat->comm;
 	process->start_ns = place_ticks_to_ns(stat->start_ticks);
 	process->resident_bytes =
-		place_multiply_u64(stat->resident_pages, (uint64_t)sysconf(_SC_PAGESIZE));
+		place_multiply(stat->resident_pages, (uint64_t)sysconf(_SC_PAGESIZE));
 	if (before && stat->cpu_ticks >= before->cpu_ticks && now_ns > watch->scanned_ns)
-		process->busy_millicpu = (uint64_t)((unsigned __int128)place_ticks_to_ns(
-							    stat->cpu_ticks - before->cpu_ticks) *
-						    1000 / (now_ns - watch->scanned_ns));
+		process->busy_millicpu =
+			place_scale(place_ticks_to_ns(stat->cpu_ticks - before->cpu_ticks), 1000,
+				    now_ns - watch->scanned_ns);
 	keep_usage(watch, process->pid, stat);
 }
 

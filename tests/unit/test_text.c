@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "arith.h"
 #include "host/cleanup.h"
 #include "host/text.h"
 
@@ -150,11 +151,11 @@ static void test_find_word(void **state)
 static void test_multiply(void **state)
 {
 	(void)state;
-	assert_int_equal(place_multiply_u64(0, UINT64_MAX), 0);
-	assert_int_equal(place_multiply_u64(1024, 3), 3072);
-	assert_true(place_multiply_u64(UINT64_MAX, 1) == UINT64_MAX);
-	assert_true(place_multiply_u64(UINT64_MAX / 2, 3) == UINT64_MAX);
-	assert_true(place_multiply_u64(UINT64_C(1) << 32, UINT64_C(1) << 32) == UINT64_MAX);
+	assert_int_equal(place_multiply(0, UINT64_MAX), 0);
+	assert_int_equal(place_multiply(1024, 3), 3072);
+	assert_true(place_multiply(UINT64_MAX, 1) == UINT64_MAX);
+	assert_true(place_multiply(UINT64_MAX / 2, 3) == UINT64_MAX);
+	assert_true(place_multiply(UINT64_C(1) << 32, UINT64_C(1) << 32) == UINT64_MAX);
 }
 
 static void test_escape(void **state)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define PLACE_MIB (UINT64_C(1) << 20)
@@ -19,11 +20,21 @@ static inline uint64_t place_subtract(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+/* UINT64_MAX where it does not fit. */
 static inline uint64_t place_multiply(uint64_t a, uint64_t b)
 {
 	uint64_t product;
 
 	return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+static inline uint64_t place_sum(const uint64_t *numbers, size_t n)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum = place_add(sum, numbers[i]);
+	return sum;
 }
 
 static inline uint64_t place_least(uint64_t a, uint64_t b)
