@@ -52,6 +52,15 @@ static void count_served(const struct commands *commands, struct picture *pictur
 		      served->n_malformed);
 		count(picture, "socket_denied_total", "Orders of those who may not.",
 		      served->n_denied);
+		count(picture, "socket_dropped_total",
+		      "Clients that said nothing, or read nothing, in time.",
+		      served->n_idle + served->n_slow);
+		count(picture, "socket_unanswered_total",
+		      "Questions whose client has gone, or was not answered in time.",
+		      served->n_given_up + served->n_unanswered);
+		count(picture, "socket_undelivered_total",
+		      "Answers whose client had gone: booked for nobody, perhaps.",
+		      served->n_undelivered);
 	}
 	if (commands->queue) {
 		const struct numad_queue_counters *served = numad_queue_counters(commands->queue);
@@ -62,6 +71,13 @@ static void count_served(const struct commands *commands, struct picture *pictur
 		      served->n_answers);
 		count(picture, "numad_dropped_total", "Messages that were not served.",
 		      served->n_long + served->n_malformed + served->n_unknown);
+		count(picture, "numad_undelivered_total",
+		      "Replies that found no room in the queue, or no queue.",
+		      served->n_full + served->n_lost);
+		count(picture, "numad_swept_total", "Messages that nobody would have taken.",
+		      served->n_swept);
+		count(picture, "numad_made_anew_total", "Times that a queue was made anew.",
+		      served->n_made_anew);
 	}
 }
 
