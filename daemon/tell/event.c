@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/text.h"
 #include "tell/log_socket.h"
 
@@ -250,12 +251,10 @@ void event_close(void)
 
 static bool is_too_many(enum event_kind kind)
 {
-	struct timespec now;
-	uint64_t now_ns;
+	const uint64_t now_ns = place_clock_ns();
 
-	if (!kinds[kind].burst || clock_gettime(CLOCK_MONOTONIC, &now) < 0)
+	if (!kinds[kind].burst)
 		return false;
-	now_ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 	if (now_ns - state.windows[kind].begin_ns >= WINDOW_NS) {
 		state.windows[kind].begin_ns = now_ns;
 		state.windows[kind].n = 0;
