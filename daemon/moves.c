@@ -12,6 +12,7 @@
 #include <syslog.h>
 
 #include "act/affinity.h"
+#include "child.h"
 #include "decide/class.h"
 #include "decide/reason.h"
 #include "tell/event.h"
@@ -89,6 +90,31 @@ size_t moves_n_running(const struct moves *moves)
 	return n;
 }
 
+static bool is_hung(const struct move *move)
+{
+	return !move->mover && move->child && child_is_there(move->child);
+}
+
+/*
+ * Whoever keeps a mover from ending gets no second one, and many who do stop all moves: a child in
+ * the kernel on behalf of somebody's memory cannot be killed.
+ */
+static bool may_hang(const struct moves *moves, int pid, uint64_t start_ns)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < MOVES_MAX; i++) {
+		const struct move *move = &moves->list[i];
+
+		if (!is_hung(move))
+			continue;
+		if (move->pid == pid && move->start_ns == start_ns)
+			return false;
+		n++;
+	}
+	return n < MOVES_HUNG_MAX;
+}
+
 /* The oldest that has ended makes place. */
 static struct move *take_place(struct moves *moves)
 {
@@ -96,7 +122,7 @@ static struct move *take_place(struct moves *moves)
 		struct move *move = &moves->list[moves->next];
 
 		moves->next = (moves->next + 1) % MOVES_MAX;
-		if (move->mover)
+		if (move->mover || is_hung(move))
 			continue;
 		stuck_free(move->stuck);
 		*move = (struct move){ .moves = moves };
@@ -160,6 +186,7 @@ static void on_done(void *data, const struct mover_report *report)
 	struct moves *moves = move->moves;
 
 	move->report = *report;
+	move->child = mover_pid(move->mover);
 	move->mover = NULL;
 	move->end = report->end;
 	move->end_ns = place_host_now_ns(moves->host);
@@ -238,10 +265,17 @@ static void describe(struct moves *moves, struct move *move, const struct place_
 int moves_start(struct moves *moves, const struct place_step *step, size_t i,
 		uint64_t reserve_bytes)
 {
-	struct stuck *stuck = take_stuck(moves, step->pid, step->start_ns);
-	struct move *move = take_place(moves);
+	struct stuck *stuck;
+	struct move *move;
 	int r;
 
+	if (!may_hang(moves, step->pid, step->start_ns)) {
+		event(LOG_WARNING, EVENT_MOVE_FAILED, KV_U64("pid", (uint64_t)step->pid),
+		      KV("note", "an earlier move still hangs in the kernel"));
+		return -EBUSY;
+	}
+	stuck = take_stuck(moves, step->pid, step->start_ns);
+	move = take_place(moves);
 	if (!move) {
 		stuck_free(stuck);
 		return -EAGAIN;

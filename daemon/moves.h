@@ -22,12 +22,15 @@
 
 /* Some run, the others are remembered for status. */
 #define MOVES_MAX 32
+/* Movers that hang, at most; beyond it nothing is moved. The unit's TasksMax= is 128. */
+#define MOVES_HUNG_MAX 8
 
 struct moves;
 
 struct move {
 	struct moves *moves; /* whose it is; NULL: the place was never used */
 	struct mover *mover; /* NULL: it has ended */
+	pid_t child;	     /* of the mover that has ended: it may hang in the kernel */
 	int pid;
 	uint64_t start_ns;
 	char name[PLACE_GUEST_NAME_MAX];
