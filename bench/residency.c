@@ -74,16 +74,17 @@ static const struct {
 	int (*node_of)(size_t i);
 	size_t piece_bytes; /* 0: a tenth of the memory */
 	double limit;	    /* percentage points, of the 99th percentile */
-	bool is_huge;
+	enum { PLAIN, TRANSPARENT, POOL } kind;
 } layouts[] = {
-	{ "2 MiB runs, half", half_and_half, RUN, 1.0, false },
-	{ "2 MiB runs, 30 %", three_in_ten, RUN, 1.0, false },
-	{ "2 MiB runs, holes", with_holes, RUN, 1.5, false },
-	{ "2 MiB huge pages, half", half_and_half, RUN, 1.0, true },
-	{ "split once, 70/30", split_once, 0, 1.0, false },
-	{ "single pages in turn", in_turn, PAGE, 2.1, false },
-	{ "single pages, half", half_and_half, PAGE, 2.3, false }, /* 2.01 in theory */
-	{ "single pages, 30 %", three_in_ten, PAGE, 2.1, false },  /* 1.85 */
+	{ "2 MiB runs, half", half_and_half, RUN, 1.0, PLAIN },
+	{ "2 MiB runs, 30 %", three_in_ten, RUN, 1.0, PLAIN },
+	{ "2 MiB runs, holes", with_holes, RUN, 1.5, PLAIN },
+	{ "2 MiB huge pages, half", half_and_half, RUN, 1.0, TRANSPARENT },
+	{ "2 MiB pool pages, half", half_and_half, RUN, 0.0, POOL }, /* each is asked for */
+	{ "split once, 70/30", split_once, 0, 1.0, PLAIN },
+	{ "single pages in turn", in_turn, PAGE, 2.1, PLAIN },
+	{ "single pages, half", half_and_half, PAGE, 2.3, PLAIN }, /* 2.01 in theory */
+	{ "single pages, 30 %", three_in_ten, PAGE, 2.1, PLAIN },  /* 1.85 */
 };
 
 static void fail(const char *what)
@@ -140,7 +141,8 @@ static bool try_layout(struct place_host *host, char *memory, size_t size, size_
 {
 	const struct place_ranges ranges = {
 		.n = 1,
-		.list = { { (uintptr_t)memory, (uintptr_t)memory + size, PAGE, false } },
+		.list = { { (uintptr_t)memory, (uintptr_t)memory + size,
+			    layouts[layout].kind == POOL ? RUN : PAGE, false } },
 		.bytes = size,
 	};
 	_cleanup_free_ double *errors = calloc(n, sizeof(*errors));
@@ -176,16 +178,23 @@ static bool try_layout(struct place_host *host, char *memory, size_t size, size_
 	return errors[n * 99 / 100] <= layouts[layout].limit;
 }
 
-static char *get_memory(size_t size, bool is_huge)
+static char *get_memory(size_t size, int kind)
 {
-	char *memory = mmap(NULL, size + RUN, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *memory;
+
+	if (kind == POOL) {
+		memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+		return memory == MAP_FAILED ? NULL : memory;
+	}
+	memory = mmap(NULL, size + RUN, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (memory == MAP_FAILED)
 		fail("mmap");
 	/* Aligned, so that a run can be one huge page. */
 	memory = (char *)(((uintptr_t)memory + RUN - 1) & ~(uintptr_t)(RUN - 1));
-	if (madvise(memory, size, is_huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) < 0)
+	if (madvise(memory, size, kind == TRANSPARENT ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) < 0)
 		fail("madvise");
 	return memory;
 }
@@ -197,7 +206,7 @@ static char *get_memory(size_t size, bool is_huge)
 static bool try_hidden(struct place_host *host)
 {
 	const size_t size = 1024 * MIB;
-	char *memory = get_memory(size, false);
+	char *memory = get_memory(size, PLAIN);
 	const struct place_ranges ranges = {
 		.n = 1,
 		.list = { { (uintptr_t)memory, (uintptr_t)memory + size, PAGE, false } },
@@ -257,8 +266,12 @@ int main(int argc, char **argv)
 	printf("%-24s %6s %8s %8s %6s %6s %6s %6s %5s %5s\n", "LAYOUT", "NODE1", "MAPS_US",
 	       "SMPL_US", "P50", "P99", "MAX", "LIMIT", "SAID", "SEEN");
 	for (size_t i = 0; i < ELEMENTSOF(layouts); i++) {
-		char *memory = get_memory(size, layouts[i].is_huge);
+		char *memory = get_memory(size, layouts[i].kind);
 
+		if (!memory) {
+			printf("%-24s no pool\n", layouts[i].name);
+			continue;
+		}
 		lay_out(memory, size, i);
 		is_good &= try_layout(&host, memory, size, i, n);
 		munmap(memory, size);

@@ -71,17 +71,19 @@ static uint64_t next_residue(struct sampler *sampler)
 
 /*
  * A random page of the stratum from..to: of those with the next residue where each has as good a
- * chance, else any. Strata are seldom multiples of RESIDUES, so what is over is drawn for first.
+ * chance, else any. Strata are seldom multiples of the modulus, so what is over is drawn for first.
  */
 static uint64_t draw_page(struct sampler *sampler, uint64_t from, uint64_t to)
 {
-	const uint64_t n_pages = to - from, n_blocks = n_pages / RESIDUES;
-	const uint64_t page = random_below(&sampler->random, n_pages);
+	const uint64_t n_pages = to - from, page = random_below(&sampler->random, n_pages);
+	uint64_t modulus = RESIDUES;
 
-	if (page >= n_blocks * RESIDUES)
+	while (modulus > n_pages)
+		modulus /= 2;
+	if (page >= n_pages / modulus * modulus)
 		return from + page;
-	return from + page / RESIDUES * RESIDUES +
-	       (next_residue(sampler) + RESIDUES - from % RESIDUES) % RESIDUES;
+	return from + page / modulus * modulus +
+	       (next_residue(sampler) + RESIDUES - from % RESIDUES) % modulus;
 }
 
 /* Ids are the indices on most machines. */

@@ -4,12 +4,17 @@
  * any buffer, and halves of lines.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -24,6 +29,12 @@ static const struct place_ranges ranges = {
 	.n = 1,
 	.list = { { .start = RANGE_START, .end = RANGE_START + (UINT64_C(1) << 30) } },
 };
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at)
+{
+	(void)status, (void)type, (void)at;
+	return remove(path);
+}
 
 static void expect_pages(const char *text, uint64_t n0, uint64_t n1, uint64_t n8)
 {
@@ -149,6 +160,49 @@ static void test_long_lines(void **state)
 	free(text);
 }
 
+/*
+ * A real file behind a path of more than 1023 bytes that is made of counts, as the kernel at hand
+ * shows it: one page of it is mapped, and one page is found.
+ */
+static void test_real_path(void **state)
+{
+	const char *name = "N0=77 N1=88\n7f0000000000 default anon=5 N0=5 kernelpagesize_kB=4";
+	_cleanup_text_ struct place_text text = { 0 };
+	char folder[] = "/tmp/test_numa_maps.XXXXXX", path[4096], *memory;
+	struct place_ranges mapped = { .n = 1 };
+	struct place_node own[64];
+	const struct place_topology any = { .n_nodes = 64, .nodes = own };
+	uint64_t bytes[64] = { 0 };
+	struct place_root root;
+	size_t size;
+	int fd;
+
+	(void)state;
+	for (unsigned i = 0; i < ELEMENTSOF(own); i++)
+		own[i].id = i;
+	assert_non_null(mkdtemp(folder));
+	size = (size_t)snprintf(path, sizeof(path), "%s", folder);
+	while (size < 1500) {
+		size += (size_t)snprintf(path + size, sizeof(path) - size, "/%s", name);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	snprintf(path + size, sizeof(path) - size, "/N0=9");
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	assert_true(fd >= 0 && ftruncate(fd, 4096) == 0);
+	memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(memory != MAP_FAILED);
+	close(fd);
+	memory[0] = 1;
+	mapped.list[0].start = (uintptr_t)memory;
+	mapped.list[0].end = (uintptr_t)memory + 4096;
+	assert_int_equal(place_root_open("/", &root), 0);
+	if (place_root_read(&root, &text, "proc/self/numa_maps") == 0)
+		assert_int_equal(place_numa_maps_sum(text.data, &mapped, &any, bytes), 4096);
+	place_root_close(&root);
+	munmap(memory, 4096);
+	assert_int_equal(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 static void test_cut_off(void **state)
 {
 	static const char whole[] = "7f0000000000 prefer (many):0 file=/a huge anon=3 N0=1 N1=2 "
@@ -176,7 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_policies), cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_paths),	 cmocka_unit_test(test_long_lines),
-		cmocka_unit_test(test_cut_off),
+		cmocka_unit_test(test_cut_off),	 cmocka_unit_test(test_real_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
