@@ -85,6 +85,12 @@ struct act_ops {
 	 */
 	int (*find_huge)(struct act *act, uint64_t start, uint64_t end, uint64_t *ret_slots);
 
+	/*
+	 * Whether pages are mapped, by /proc/PID/pagemap: those that move_pages(2) calls absent
+	 * although they are there (may_hide). n <= ACT_PRESENT_MAX. Returns: 0 or -errno.
+	 */
+	int (*find_present)(struct act *act, uint64_t start, size_t n, bool *ret_present);
+
 	/* page_bytes: of the pool, for ACT_POOL. */
 	int (*get_room)(struct act *act, unsigned node, enum act_kind kind, uint64_t page_bytes,
 			struct act_room *ret_room);
@@ -105,10 +111,18 @@ struct act_ops {
 	void (*free)(struct act *act);
 };
 
+#define ACT_PRESENT_MAX 512
+
 struct act {
 	const struct act_ops *ops;
-	uint64_t base_bytes;   /* size of a plain page */
-	uint64_t huge_bytes;   /* of a transparent huge page */
+	uint64_t base_bytes; /* size of a plain page */
+	uint64_t huge_bytes; /* of a transparent huge page */
+	/*
+	 * The kernel's NUMA balancing is on: from 6.1 to 6.5 a page that it has marked for a hint
+	 * fault is absent to move_pages(2) until somebody touches it (gup_can_follow_protnone();
+	 * undone by d74943a2f3cd, 6.6). Set by attach().
+	 */
+	bool may_hide;
 	const char *root_path; /* of the host whose groups are read: NULL is the live one */
 };
 

@@ -37,7 +37,8 @@ struct act_linux {
 	struct act act;
 	int pid;
 	int pid_fd;	/* -1 before attach() */
-	int pagemap_fd; /* -1 where PAGEMAP_SCAN is missing */
+	int pagemap_fd; /* -1 where it cannot be read */
+	bool can_scan;	/* PAGEMAP_SCAN */
 	bool knows_huge;
 	uint64_t ns_per_tick;
 	struct kept_file meminfo, buddyinfo;
@@ -183,7 +184,7 @@ static int linux_attach(struct act *act, int pid, uint64_t start_ns)
 	struct act_linux *linux_act = own(act);
 	struct scan_region region;
 	uint64_t seen_ns, end;
-	char path[64];
+	char path[64], text[16];
 	int r;
 
 	linux_act->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -196,15 +197,29 @@ static int linux_attach(struct act *act, int pid, uint64_t start_ns)
 	if (start_ns && seen_ns != start_ns)
 		return -ESRCH;
 	linux_act->pid = pid;
-	if (!linux_act->knows_huge)
-		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
 	linux_act->pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (linux_act->pagemap_fd >= 0 &&
-	    scan(linux_act->pagemap_fd, 0, act->huge_bytes, &region, 1, &end) < 0) {
-		close(linux_act->pagemap_fd);
-		linux_act->pagemap_fd = -1;
-	}
+	linux_act->can_scan =
+		linux_act->knows_huge && linux_act->pagemap_fd >= 0 &&
+		scan(linux_act->pagemap_fd, 0, act->huge_bytes, &region, 1, &end) >= 0;
+	act->may_hide = linux_act->pagemap_fd >= 0 &&
+			read_file(text, sizeof(text), "/proc/sys/kernel/numa_balancing") == 0 &&
+			text[0] != '0';
+	return 0;
+}
+
+/* Documentation/admin-guide/mm/pagemap.rst: bit 63 is set where a page is mapped, hint or not. */
+static int linux_find_present(struct act *act, uint64_t start, size_t n, bool *ret_present)
+{
+	uint64_t entries[ACT_PRESENT_MAX];
+	const ssize_t size = (ssize_t)(n * sizeof(*entries));
+	const ssize_t got = pread(own(act)->pagemap_fd, entries, (size_t)size,
+				  (off_t)(start / act->base_bytes * sizeof(*entries)));
+
+	if (got != size)
+		return got < 0 ? -errno : -EIO;
+	for (size_t i = 0; i < n; i++)
+		ret_present[i] = entries[i] >> 63;
 	return 0;
 }
 
@@ -222,7 +237,7 @@ static int linux_find_huge(struct act *act, uint64_t start, uint64_t end, uint64
 	struct scan_region regions[16];
 	uint64_t slots = 0;
 
-	if (fd < 0)
+	if (!own(act)->can_scan)
 		return -EOPNOTSUPP;
 	for (uint64_t at = start; at < end;) {
 		uint64_t walk_end;
@@ -390,6 +405,7 @@ int act_linux_new(struct act **ret_act)
 		.is_alive = linux_is_alive,
 		.move_pages = linux_move_pages,
 		.find_huge = linux_find_huge,
+		.find_present = linux_find_present,
 		.get_room = linux_get_room,
 		.get_pressure = linux_get_pressure,
 		.get_affinity = linux_get_affinity,

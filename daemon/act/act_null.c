@@ -21,8 +21,10 @@ static struct act *below(struct act *act)
 static int null_attach(struct act *act, int pid, uint64_t start_ns)
 {
 	struct act *under = below(act);
+	const int r = under->ops->attach(under, pid, start_ns);
 
-	return under->ops->attach(under, pid, start_ns);
+	act->may_hide = under->may_hide;
+	return r;
 }
 
 static bool null_is_alive(struct act *act)
@@ -49,6 +51,13 @@ static int null_find_huge(struct act *act, uint64_t start, uint64_t end, uint64_
 	struct act *under = below(act);
 
 	return under->ops->find_huge(under, start, end, ret_slots);
+}
+
+static int null_find_present(struct act *act, uint64_t start, size_t n, bool *ret_present)
+{
+	struct act *under = below(act);
+
+	return under->ops->find_present(under, start, n, ret_present);
 }
 
 static int null_get_room(struct act *act, unsigned node, enum act_kind kind, uint64_t page_bytes,
@@ -112,6 +121,7 @@ int act_null_new(struct act *under, struct act **ret_act)
 		.is_alive = null_is_alive,
 		.move_pages = null_move_pages,
 		.find_huge = null_find_huge,
+		.find_present = null_find_present,
 		.get_room = null_get_room,
 		.get_pressure = null_get_pressure,
 		.get_affinity = null_get_affinity,

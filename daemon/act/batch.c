@@ -60,22 +60,66 @@ static bool is_right(const struct pages_work *work, int node)
 	return place_set_has(work->task->right, (unsigned)node);
 }
 
+static void add_retry(struct pages_work *work, const struct batch_list *list, void *page)
+{
+	if (work->n_retries < PAGES_RETRIES)
+		work->retries[work->n_retries++] = (struct pages_retry){
+			.page = page,
+			.bytes = list->bytes,
+			.kind = list->kind,
+			.flags = list->flags,
+		};
+}
+
+/* A page that is called absent and is there all the same: the kernel's balancing has marked it. */
+static bool is_hidden(struct pages_work *work, uint64_t address)
+{
+	struct act *act = work->task->act;
+	const uint64_t span = ACT_PRESENT_MAX * act->base_bytes;
+	const uint64_t from = address / span * span;
+
+	if (!act->may_hide)
+		return false;
+	if (work->present_from != from) {
+		work->present_from = 0;
+		if (act->ops->find_present(act, from, ACT_PRESENT_MAX, work->present) < 0)
+			return false;
+		work->present_from = from;
+	}
+	return work->present[(address - from) / act->base_bytes];
+}
+
+/*
+ * Touched meanwhile it can be moved, or the kernel has done so itself: so it is tried again. One
+ * that nobody touches stays, and matters to nobody.
+ */
+static bool keep_hidden(struct pages_work *work, const struct batch_list *list, void *page)
+{
+	if (!is_hidden(work, (uintptr_t)page))
+		return false;
+	add_retry(work, list, page);
+	return true;
+}
+
 int batch_filter(struct pages_work *work, struct batch_list *list)
 {
 	struct act *act = work->task->act;
 	const uint64_t now_ns = act->ops->now_ns(act);
-	uint64_t right = 0, absent = 0, stuck = 0;
+	uint64_t right = 0, absent = 0, hidden = 0, stuck = 0;
 	size_t n = 0;
 	int r;
 
 	r = batch_query(work, list->pages, list->n);
 	if (r < 0)
 		return r;
+	work->present_from = 0;
 	for (size_t i = 0; i < list->n; i++) {
 		void *page = list->pages[i];
 		const int status = work->status[i];
 
-		if (status < 0)
+		if (status < 0 && keep_hidden(work, list, page))
+			hidden++;
+		else if (status < 0)
 			absent++;
 		else if (is_right(work, status))
 			right++;
@@ -88,23 +132,13 @@ int batch_filter(struct pages_work *work, struct batch_list *list)
 	pthread_mutex_lock(&work->lock);
 	work->count.right_bytes += right * list->bytes;
 	work->count.outcome_bytes[ACT_ABSENT] += absent * list->bytes;
+	work->count.outcome_bytes[ACT_BUSY] += hidden * list->bytes;
 	work->count.outcome_bytes[ACT_PINNED] += stuck * list->bytes;
 	pthread_mutex_unlock(&work->lock);
 	return 0;
 }
 
 /* ---- what became of them ------------------------------------------------------------------- */
-
-static void add_retry(struct pages_work *work, const struct batch_list *list, void *page)
-{
-	if (work->n_retries < PAGES_RETRIES)
-		work->retries[work->n_retries++] = (struct pages_retry){
-			.page = page,
-			.bytes = list->bytes,
-			.kind = list->kind,
-			.flags = list->flags,
-		};
-}
 
 static bool has_unset(const struct pages_work *work, size_t n)
 {

@@ -75,6 +75,9 @@ struct pages_work {
 	int from_node;	 /* where probed pages lie */
 	size_t n_retries;
 	struct pages_retry retries[PAGES_RETRIES];
+	/* The slot that was asked for hidden pages last. */
+	uint64_t present_from;
+	bool present[ACT_PRESENT_MAX];
 	/* The window's. */
 	void *pages[PAGES_WINDOW];
 	int status[PAGES_WINDOW];

@@ -39,7 +39,8 @@ def move(*arguments, scenes):
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda path: path.name if path else "stable")
 def test_moving(kernel):
-    move(*(["--kernel", kernel] if kernel else []), scenes=["facts", "pages", "pinned", "cpuset", "pool", "ksm", "realtime", "faults"])
+    move(*(["--kernel", kernel] if kernel else []), scenes=["facts", "pages", "pinned", "cpuset", "pool", "balancing", "ksm", "realtime",
+                                                                   "faults"])
 
 
 @pytest.mark.parametrize("kind", ["v1", "hybrid"])

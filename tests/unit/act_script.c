@@ -97,8 +97,13 @@ static int migrate(struct script *script, unsigned head, int node)
 static long ask(struct script *script, size_t n, void **pages, int *status)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct script_page *page = page_at(script, pages[i]);
+		struct script_page *page = page_at(script, pages[i]);
 
+		if (page && page->hidden) {
+			page->hidden--;
+			status[i] = -ENOENT;
+			continue;
+		}
 		status[i] = page && page->node >= 0 ? page->node : -ENOENT;
 	}
 	script->now_ns += n * script->page_ns / 50;
@@ -166,6 +171,17 @@ static int script_find_huge(struct act *act, uint64_t start, uint64_t end, uint6
 	return 0;
 }
 
+static int script_find_present(struct act *act, uint64_t start, size_t n, bool *ret_present)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct script_page *page =
+			page_at(own(act), (void *)(start + i * SCRIPT_BASE));
+
+		ret_present[i] = page && page->node >= 0;
+	}
+	return 0;
+}
+
 static int script_get_room(struct act *act, unsigned node, enum act_kind kind, uint64_t page_bytes,
 			   struct act_room *ret_room)
 {
@@ -216,6 +232,7 @@ struct script *script_new(void)
 		.is_alive = script_is_alive,
 		.move_pages = script_move_pages,
 		.find_huge = script_find_huge,
+		.find_present = script_find_present,
 		.get_room = script_get_room,
 		.get_pressure = script_get_pressure,
 		.now_ns = script_now_ns,

@@ -19,7 +19,8 @@ struct script_page {
 	unsigned head; /* the first page of its folio */
 	unsigned busy; /* so many tries fail */
 	bool is_pinned;
-	bool is_shared; /* mapped by others: only MPOL_MF_MOVE_ALL */
+	bool is_shared;	 /* mapped by others: only MPOL_MF_MOVE_ALL */
+	unsigned hidden; /* absent to so many queries, by the kernel's balancing */
 };
 
 struct script {

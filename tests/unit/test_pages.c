@@ -318,6 +318,32 @@ static void test_busy(void **state)
 	script_free(script);
 }
 
+/* The kernel's balancing hides pages from the query: they are busy, not absent. */
+static void test_hidden(void **state)
+{
+	struct script *script = script_new();
+	struct stuck *stuck = new_stuck();
+	struct move move;
+
+	(void)state;
+	script->act.may_hide = true;
+	script_put(script, 5000, 6000, -1);
+	for (unsigned i = 1030; i < 1130; i++) /* none of them a test page */
+		script->pages[i].hidden = i < 1080 ? 1 : 100;
+	begin(&move, script, stuck, 1);
+	assert_int_equal(run(&move), 0);
+	assert_int_equal(count(&move, ACT_ABSENT), 1000 * SCRIPT_BASE);
+	assert_int_equal(count(&move, ACT_BUSY), 100 * SCRIPT_BASE);
+	assert_int_equal(total(&move), ALL);
+	assert_int_equal(pages_retry_busy(move.work), 0);
+	assert_int_equal(count(&move, ACT_BUSY), 50 * SCRIPT_BASE);
+	assert_int_equal(count(&move, ACT_MOVED), ALL - 1050 * SCRIPT_BASE);
+	assert_int_equal(total(&move), ALL);
+	pages_work_free(move.work);
+	stuck_free(stuck);
+	script_free(script);
+}
+
 static void test_target_fills_up(void **state)
 {
 	struct script *script = script_new();
@@ -494,6 +520,7 @@ int main(void)
 		cmocka_unit_test(test_pinned_huge),
 		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_hidden),
 		cmocka_unit_test(test_target_fills_up),
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_ends),
