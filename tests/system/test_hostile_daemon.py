@@ -308,14 +308,35 @@ HOLDS = """
 """
 
 
-def test_arguments_held_back(daemon, box):
-    """Whoever reads them waits as long as their owner likes. The guests beside him are seen, and all are answered."""
+def holding(box):
+    """Who may mount what the user that he is may mount."""
+    shutil.copy(os.path.realpath("/usr/bin/python3"), box.root / "run/ours/qemu-system-x86_64")
     box.shell("mkdir -m 777 /run/strange /run/strange/held; mknod -m 666 /run/strange/fuse c 10 229")
     alone = [*NOBODY, "unshare", "-U", "-r", "-m"]
-    if box.run(*alone, "true").returncode:
-        alone = ["unshare", "-m"]
+    return alone if box.run(*alone, "true").returncode == 0 else ["unshare", "-m"]
+
+
+def test_guests_behind_one_that_is_held_back(box):
+    """They are looked at when his look was given up, and not only in the next turn, which is far here."""
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(guest(box, HELD, before=alone, ends_with=HOLDS)) for _ in range(3)]
+        held = stack.enter_context(guest(box, HELD, before=holding(box), ends_with=HOLDS))
+        good = [stack.enter_context(guest(box, "")) for _ in range(3)]
+        assert held < min(good)
+        log = box.root / "run/log"
+        with open(log, "w", encoding="utf-8") as out:
+            daemon = box.start(DAEMON, "--foreground", "-i", "600:600", stdout=out, stderr=out)
+        # Nobody asks: a question would be a turn.
+        soon(lambda: {*good} <= {int(pid) for pid in re.findall(r"guest_seen pid=(\d+)", log.read_text())})
+        assert box.run(DAEMON, "-i", "0").returncode == 0
+        assert daemon.wait(timeout=60) == 0
+        assert f"pid={held} note=" in log.read_text()
+
+
+def test_arguments_held_back(daemon, box):
+    """Whoever reads them waits as long as their owner likes. The guests beside him are seen, and all are answered."""
+    before = holding(box)
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(guest(box, HELD, before=before, ends_with=HOLDS)) for _ in range(3)]
         for inner in held:
             assert box.run("timeout", "1", "cat", f"/proc/{inner}/cmdline").returncode == 124
         good = [stack.enter_context(guest(box, "")) for _ in range(2)]

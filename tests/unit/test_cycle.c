@@ -73,16 +73,32 @@ static void include_children(void)
 	}
 }
 
-static int setup(void **state)
+static void begin(const char *root)
 {
-	(void)state;
 	settings_default(&settings);
-	assert_int_equal(place_host_init(NULL, &host), 0);
+	assert_int_equal(place_host_init(root, &host), 0);
 	assert_int_equal(place_host_read_topology(&host, false), 0);
 	control_init(&lists, &host.root, true);
 	assert_true(sd_event_new(&event_loop) >= 0);
 	assert_int_equal(cycle_init(event_loop, &host, &settings, &lists, true, &cycle), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	begin(NULL);
 	include_children();
+	return 0;
+}
+
+static int setup_recording(void **state)
+{
+	const char *source = getenv("srcdir");
+	char path[4096];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/tests/hosts/recorded/4n-guests", source ? source : ".");
+	begin(path);
 	return 0;
 }
 
@@ -93,6 +109,7 @@ static int teardown(void **state)
 		if (children[i] > 0) {
 			kill(children[i], SIGKILL);
 			waitpid(children[i], NULL, 0);
+			children[i] = 0;
 		}
 	cycle_done(&cycle);
 	control_done(&lists);
@@ -114,29 +131,42 @@ static void run_until_seen(size_t n)
 	fail_msg("%zu guests of %zu", cycle.watch.n, n);
 }
 
-static void test_steady_turn_allocates_nothing(void **state)
+/* Past the second after which threads are read again; findings are looked for once a minute. */
+static void assert_turns_allocate_nothing(size_t n)
 {
+	const struct timespec moment = { .tv_nsec = 100000000 };
 	size_t before;
 
-	(void)state;
-	run_until_seen(GUESTS);
-	/* One turn to come to rest in; the watch reads threads once a second. */
+	run_until_seen(n);
+	/* One turn to come to rest in. */
 	cycle_turn(&cycle);
-	run_until_seen(GUESTS);
+	run_until_seen(n);
 	before = n_allocations;
 	assert_true(before > 0);
 	for (unsigned i = 0; i < 24; i++) {
-		const struct timespec moment = { .tv_nsec = 100000000 };
-
-		/* What is looked at once a minute is part of a turn too. */
 		cycle.findings.looked_ns = 0;
 		cycle_turn(&cycle);
 		assert_int_equal(n_allocations, before);
-		assert_int_equal(cycle.watch.n, GUESTS);
+		assert_int_equal(cycle.watch.n, n);
 		nanosleep(&moment, NULL);
 	}
+}
+
+static void test_steady_turn_allocates_nothing(void **state)
+{
+	(void)state;
+	assert_turns_allocate_nothing(GUESTS);
 	for (size_t i = 0; i < cycle.watch.n; i++)
 		assert_true(cycle.watch.guests[i].known & PLACE_GUEST_RESIDENT);
+}
+
+static void test_steady_turn_of_four_nodes_allocates_nothing(void **state)
+{
+	(void)state;
+	assert_turns_allocate_nothing(3);
+	assert_int_equal(host.topology.n_nodes, 4);
+	for (size_t i = 0; i < cycle.watch.n; i++)
+		assert_true(cycle.watch.guests[i].known & PLACE_GUEST_NAME);
 }
 
 /* What a turn allocates must show, or the test above would prove nothing. */
@@ -177,6 +207,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_steady_turn_allocates_nothing, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_steady_turn_of_four_nodes_allocates_nothing,
+						setup_recording, teardown),
 		cmocka_unit_test_setup_teardown(test_listed_processes_are_guests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allocations_are_seen, setup, teardown),
 	};
