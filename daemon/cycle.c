@@ -30,7 +30,7 @@
 /* So long a question waits for the look at a new guest; its client waits 250 ms. */
 #define PATIENCE_US 150000
 /* Each guest is looked at again so often: affinity, devices and migration change. */
-#define LOOK_AGAIN_NS (120 * NS_PER_S)
+#define LOOK_AGAIN_NS (30 * NS_PER_S)
 #define LOOKS_AGAIN_PER_TURN 16
 /* A crowd of new processes is looked at in as many jobs as it takes, so far apart. */
 #define CROWD_US 500000
