@@ -4,7 +4,8 @@
 # All the set-up there is, on a fresh Debian 12 (as root, or through sudo):
 #
 #   ./setup.sh demo     install what is needed, build, show this host's advice, then boot an
-#                       emulated four-node host where libvirt starts guests on our advice
+#                       emulated four-node host: libvirt starts guests on our advice, and the
+#                       daemon brings guests and their memory together
 #   ./setup.sh check    install what the tests need and run all of them
 #   ./setup.sh build    only install what the build needs, and build
 #
@@ -149,6 +150,8 @@ demo() {
 	say "booting an emulated host of four nodes; in it, libvirt asks placed and starts guests"
 	tests/guest/run --topology 4n -- tests/guest/judge --scene demo \
 		--numad "$PWD/build/stage/usr/bin/placed"
+	say "the same host with the daemon: guests of libvirt and others, each brought beside its memory"
+	tests/guest/run --topology 4n8c -- tests/guest/daemon --build "$PWD/build"
 	say "done. README says what to read next; ./setup.sh check runs the tests"
 }
 
@@ -272,7 +275,7 @@ finish() {
 }
 
 usage() {
-	sed -n '4,12p' "$0" | sed 's/^# \{0,1\}//'
+	sed -n '4,13p' "$0" | sed 's/^# \{0,1\}//'
 }
 
 log_dir=build/log
