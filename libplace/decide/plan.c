@@ -191,7 +191,35 @@ static bool is_any_eligible(const struct place_model *model)
 	return false;
 }
 
-/* The node that advice would name, were the guest asked for now. */
+/* Where most of its memory lies, by index. */
+static size_t find_home(const struct place_plan_input *input, size_t guest)
+{
+	const struct place_activity *activity = &input->activities[guest];
+	size_t home = 0;
+
+	for (size_t i = 1; i < input->topology->n_nodes; i++)
+		if (activity->bytes[i] > activity->bytes[home])
+			home = i;
+	return home;
+}
+
+/*
+ * CPUs go to the memory for nothing, where that node holds the guest and its CPUs are not spoken
+ * for: by no more than an eighth beyond what they are, as for a new guest (score.c).
+ */
+static bool can_stay_home(const struct place_plan_input *input, size_t guest,
+			  const struct place_node_model *home, const struct place_request *request)
+{
+	const uint64_t asked_millicpu = (uint64_t)request->vcpus_centi * 10;
+	const uint64_t room = place_add(request->memory_bytes, input->policy->guest_overhead_bytes);
+
+	return input->may_steer[guest] && (home->flags & PLACE_NODE_ELIGIBLE) &&
+	       home->usable_bytes >= room && (uint64_t)home->n_cpus * 1000 >= asked_millicpu &&
+	       place_add(home->committed_millicpu, asked_millicpu) <=
+		       home->capacity_millicpu + home->capacity_millicpu / 8;
+}
+
+/* Its home, or else the node that advice would name, were the guest asked for now. */
 static enum place_fate find_target(const struct place_plan_input *input, size_t guest,
 				   struct place_plan_scratch *scratch, size_t *ret_target)
 {
@@ -208,6 +236,9 @@ static enum place_fate find_target(const struct place_plan_input *input, size_t 
 	restrict_nodes(input, guest, scratch->nodes);
 	if (!is_any_eligible(&model))
 		return PLACE_FATE_NO_BETTER;
+	*ret_target = find_home(input, guest);
+	if (can_stay_home(input, guest, &model.nodes[*ret_target], &request))
+		return PLACE_FATE_MOVE;
 	if (place_advise(&model, input->policy, &request, &scratch->advise, &advice) < 0)
 		return PLACE_FATE_UNKNOWN;
 	if (advice.verdict == PLACE_VERDICT_NO_ROOM || advice.verdict == PLACE_VERDICT_BLIND)

@@ -257,6 +257,28 @@ static void test_never_outside_of_its_nodes(void **state)
 	assert_int_equal(world.fates[1], PLACE_FATE_NO_BETTER);
 }
 
+/* Memory on the first node, vCPUs on the last: they go to it, and no byte moves. */
+static void test_cpus_go_to_the_memory(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.plan.steps[0].to_node, 0);
+	assert_int_equal(world.plan.steps[0].bytes, 0);
+	/* Two guests of four busy vCPUs each have its eight CPUs already. */
+	put_guest(2, 0, 0);
+	put_guest(0, 0, 0);
+	for (size_t i = 0; i < N_GUESTS; i += 2) {
+		world.guests[i].known |= PLACE_GUEST_CPUS;
+		world.guests[i].cpus = world.nodes[0].cpus;
+	}
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_not_equal(world.plan.steps[0].to_node, 0);
+	assert_int_equal(world.plan.steps[0].bytes, 8 * GIB);
+}
+
 static void test_split_cpus_of_others_are_no_home(void **state)
 {
 	(void)state;
@@ -465,6 +487,7 @@ int main(void)
 		cmocka_unit_test_setup(test_equal_guests_go_by_uuid, set_up),
 		cmocka_unit_test_setup(test_memory_follows_pinned_cpus, set_up),
 		cmocka_unit_test_setup(test_never_outside_of_its_nodes, set_up),
+		cmocka_unit_test_setup(test_cpus_go_to_the_memory, set_up),
 		cmocka_unit_test_setup(test_split_cpus_of_others_are_no_home, set_up),
 		cmocka_unit_test_setup(test_room_after_the_reserve, set_up),
 		cmocka_unit_test_setup(test_room_to_grow, set_up),
