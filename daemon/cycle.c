@@ -38,6 +38,8 @@
  * move is stopped whose guest begins to migrate. */
 #define LEARNING_US 1000000
 #define LEARN_FOR_NS (10 * NS_PER_S)
+/* A guest whose CPUs could not be given is taken as it is for so long: perhaps it only begins. */
+#define UNSTEERABLE_FOR_NS (60 * NS_PER_S)
 /* After a move there may be room for the next. */
 #define AFTER_MOVE_US 100000
 /* So old are samples at most, where they are what speaks for a guest: idle, busy, or suspect. */
@@ -176,7 +178,7 @@ static bool may_steer(const struct cycle *cycle, size_t i)
 {
 	return cycle->watch.classes[i] == PLACE_CLASS_FREE &&
 	       place_class_moves_cpus(cycle->watch.classes[i], cycle->watch.traits[i]) &&
-	       !cycle->memories[i].is_unsteerable;
+	       cycle->refreshed_ns >= cycle->memories[i].unsteerable_ns;
 }
 
 /* Of the rows as they are now: before anything else that goes by them. */
@@ -252,11 +254,14 @@ static void act(struct cycle *cycle)
 			cycle->refreshed_ns + cycle->settings->holdoff_s * NS_PER_S;
 		if (cycle->may_steer[i] && moves_steer(&cycle->moves, step, (size_t)i) < 0) {
 			/* What was planned rested on that; next time it is planned without. */
-			cycle->memories[i].is_unsteerable = true;
+			cycle->memories[i].unsteerable_ns =
+				cycle->refreshed_ns + UNSTEERABLE_FOR_NS;
 			cycle->memories[i].held_until_ns = 0;
 			cycle->is_hurried = true;
 			continue;
 		}
+		if (!step->bytes)
+			continue; /* only its CPUs were elsewhere */
 		(void)moves_start(&cycle->moves, step, (size_t)i,
 				  reserve_on(cycle, (size_t)i, step->to_node));
 	}

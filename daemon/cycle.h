@@ -23,13 +23,13 @@
 struct cycle_memory {
 	int pid;
 	uint64_t start_ns;
-	uint64_t held_until_ns; /* not moved before then */
-	uint64_t looked_ns;	/* the last closer look at it */
-	uint64_t sampled_ns;	/* the last samples of it */
-	uint64_t seen_ns;	/* since when it is known */
-	bool is_unsteerable;	/* its CPUs could not be given to a node */
-	bool is_look_due;	/* the next turn looks at it again */
-	bool is_told;		/* its coming was logged */
+	uint64_t held_until_ns;	 /* not moved before then */
+	uint64_t looked_ns;	 /* the last closer look at it */
+	uint64_t sampled_ns;	 /* the last samples of it */
+	uint64_t seen_ns;	 /* since when it is known */
+	uint64_t unsteerable_ns; /* until then its CPUs could not be given to a node */
+	bool is_look_due;	 /* the next turn looks at it again */
+	bool is_told;		 /* its coming was logged */
 	enum place_class class_told;
 	enum place_fate fate_told;
 	unsigned to_node_told;

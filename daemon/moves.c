@@ -222,6 +222,9 @@ int moves_steer(struct moves *moves, const struct place_step *step, size_t i)
 	if (r < 0)
 		event(LOG_NOTICE, EVENT_TROUBLE, KV_U64("pid", (uint64_t)step->pid),
 		      KV("note", "its vCPUs stay where they are"), KV("error", strerror(-r)));
+	else
+		event(LOG_INFO, EVENT_STEER, KV_U64("pid", (uint64_t)step->pid),
+		      KV_U64("to", step->to_node), KV_U64("bytes_elsewhere", step->bytes));
 	return r;
 }
 

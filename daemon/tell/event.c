@@ -47,6 +47,7 @@ static const struct {
 	[EVENT_GUEST_GONE] = { "guest_gone", "1c6397416e9b4673af5121653453cd1d", 100 },
 	[EVENT_GUEST_CHANGED] = { "guest_changed", "c5e65567d2334d40a8fc7a8412f694c8", 100 },
 	[EVENT_PLAN] = { "plan", "bd660d3a631349a6aefd438045c69d63", 100 },
+	[EVENT_STEER] = { "steer", "0c0e7d6a9f2b4f7e8a553d1c7b5e9a10", 0 },
 	[EVENT_MOVE_BEGIN] = { "move_begin", "f41486d797774f489e591dc81cd6c2c3", 0 },
 	[EVENT_MOVE_END] = { "move_end", "7f51bb008e8a4ff38298d8c33c85458a", 0 },
 	[EVENT_MOVE_FAILED] = { "move_failed", "42977bd523d54bb796f8f568d142e3ab", 100 },

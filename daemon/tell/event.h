@@ -28,6 +28,7 @@ enum event_kind {
 	EVENT_GUEST_GONE,
 	EVENT_GUEST_CHANGED, /* its class or its fate is another than before */
 	EVENT_PLAN,	     /* a move was decided; in a dry run all there is of it */
+	EVENT_STEER,	     /* vCPUs were given the CPUs of a node */
 	EVENT_MOVE_BEGIN,
 	EVENT_MOVE_END,
 	EVENT_MOVE_FAILED,
