@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -23,6 +24,7 @@ struct job {
 	job_done done;
 	void *data;
 	struct place_text text;
+	uint64_t heard_ns; /* when it began, or wrote last */
 };
 
 /* What a child writes last: a mark and what work returned. Without it, it died. */
@@ -66,6 +68,14 @@ static _Noreturn void run_child(job_work work, void *data, int kept, int fd, pid
 	end.outcome = work(data, out);
 	(void)fwrite(&end, sizeof(end), 1, out);
 	_exit(fclose(out) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static struct job *job_free(struct job *job)
@@ -131,6 +141,7 @@ static int on_pipe(sd_event_source *source, int fd, uint32_t revents, void *user
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n > 0) {
+		job->heard_ns = now_ns();
 		text->size += (size_t)n;
 		return 0;
 	}
@@ -168,7 +179,7 @@ int job_start(sd_event *event, job_work work, job_done done, void *data, int kep
 
 	if (!job)
 		return -ENOMEM;
-	*job = (struct job){ .pid_fd = -1, .done = done, .data = data };
+	*job = (struct job){ .pid_fd = -1, .heard_ns = now_ns(), .done = done, .data = data };
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
 		r = -errno;
 		job_free(job);
@@ -203,6 +214,11 @@ struct job *job_cancel(struct job *job)
 	if (job)
 		child_kill(job->pid_fd, job->pid);
 	return job_free(job);
+}
+
+uint64_t job_silent_ms(const struct job *job)
+{
+	return (now_ns() - job->heard_ns) / 1000000;
 }
 
 pid_t job_pid(const struct job *job)

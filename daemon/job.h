@@ -31,5 +31,6 @@ int job_start(sd_event *event, job_work work, job_done done, void *data, int kep
 	      uint64_t deadline_ms, struct job **ret_job);
 struct job *job_cancel(struct job *job);
 
-/* The child, while done() has not returned. */
+/* While done() has not returned: for how long nothing has come, and the child. */
+uint64_t job_silent_ms(const struct job *job);
 pid_t job_pid(const struct job *job);

@@ -88,6 +88,15 @@ static struct looks_stuck *find_stuck_place(struct looks *looks, int pid)
 	return best;
 }
 
+/*
+ * Whether the process at hand is what held it up. Many that are slow, not one that hangs, are over
+ * the deadline too: the next scan finds again who is left, and whoever was next is not to blame.
+ */
+static bool is_held_up(const struct job *job, int r, uint64_t deadline_ms)
+{
+	return r == -EIO || (r == -ETIMEDOUT && job_silent_ms(job) >= deadline_ms / 2);
+}
+
 static void leave_alone(struct looks *looks, int pid, pid_t child)
 {
 	const uint64_t now_ns = place_host_now_ns(looks->host);
@@ -108,6 +117,7 @@ static void on_looked(void *data, int r, const void *bytes, size_t size)
 	struct looks *looks = data;
 	const size_t n = size / sizeof(struct place_look);
 	const size_t n_asked = looks->n_asked;
+	const bool is_hung = is_held_up(looks->look_job, r, LOOK_DEADLINE_MS);
 	const pid_t child = job_pid(looks->look_job);
 	struct place_look look;
 
@@ -120,7 +130,7 @@ static void on_looked(void *data, int r, const void *bytes, size_t size)
 		looks->n_looks++;
 	}
 	/* The others of that job are found again by the next scan. */
-	if ((r == -ETIMEDOUT || r == -EIO) && n < n_asked)
+	if (is_hung && n < n_asked)
 		leave_alone(looks, looks->asked[n].pid, child);
 	looks->on_done(looks->data);
 }
@@ -218,12 +228,13 @@ static void on_sampled(void *data, int r, const void *bytes, size_t size)
 	const size_t one =
 		sizeof(struct sample_record) + looks->host->topology.n_nodes * sizeof(uint64_t);
 	const size_t n = size / one;
+	const bool is_hung = is_held_up(looks->sample_job, r, SAMPLE_DEADLINE_MS);
 	const pid_t child = job_pid(looks->sample_job);
 
 	looks->sample_job = NULL;
 	for (size_t i = 0; i < n && i < looks->n_sampled; i++)
 		take_sample(looks, &looks->sampled[i], (const char *)bytes + i * one);
-	if ((r == -ETIMEDOUT || r == -EIO) && n < looks->n_sampled)
+	if (is_hung && n < looks->n_sampled)
 		leave_alone(looks, looks->sampled[n].pid, child);
 	looks->n_sampled = 0;
 	looks->on_done(looks->data);
