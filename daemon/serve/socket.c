@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "serve/socket_client.h"
 
 /* Taken from the queue per wakeup; then others have their turn. */
@@ -29,14 +30,14 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct serve_socket *socket = userdata;
 	struct serve_socket_counters *counters = &socket->counters;
-	const uint64_t now = socket_now_usec(socket);
+	const int64_t now_ms = place_clock_ms();
 
 	(void)usec;
 	(void)sd_event_source_set_time_relative(source, SWEEP_USEC);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	for (struct client *client = socket->clients, *next; client; client = next) {
 		next = client->next;
-		if (now < client->end_usec)
+		if (now_ms < client->end_ms || socket_has_request(client))
 			continue;
 		if (client->state == READING)
 			counters->n_idle++;

@@ -15,14 +15,7 @@
 #include <unistd.h>
 
 #include "ask/wire.h"
-
-uint64_t socket_now_usec(const struct serve_socket *socket)
-{
-	uint64_t now = 0;
-
-	(void)sd_event_now(socket->event, CLOCK_MONOTONIC, &now);
-	return now;
-}
+#include "host/clock.h"
 
 /* ---- clients come and go ----------------------------------------------------------------- */
 
@@ -66,7 +59,8 @@ void socket_set_state(struct client *client, enum client_state state, unsigned l
 	if (client->state != state)
 		(void)sd_event_source_set_io_events(client->source, events[state]);
 	client->state = state;
-	client->end_usec = socket_now_usec(client->socket) + (uint64_t)limit_ms * 1000;
+	/* Not by the loop's time: what this turn took is not the client's. */
+	client->end_ms = place_clock_ms() + limit_ms;
 }
 
 /* ---- replies ----------------------------------------------------------------------------- */
@@ -320,11 +314,17 @@ static void read_request(struct client *client)
 		take_request(client, packet, (size_t)n);
 }
 
-static bool has_request(int fd)
+/* A byte of what is there, and all of it stays there. */
+static bool has_packet(int fd)
 {
 	char byte;
 
 	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+bool socket_has_request(const struct client *client)
+{
+	return client->state == READING && has_packet(client->fd);
 }
 
 int socket_on_client(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -337,7 +337,7 @@ int socket_on_client(sd_event_source *source, int fd, uint32_t revents, void *us
 	 * answer it now would book the same guest twice.
 	 */
 	if (revents & (EPOLLHUP | EPOLLERR)) {
-		if (client->state == ASKING || has_request(fd))
+		if (client->state == ASKING || has_packet(fd))
 			client->socket->counters.n_given_up++;
 		socket_drop(client);
 	} else if (client->state == READING && revents & EPOLLIN) {

@@ -13,7 +13,7 @@ struct client {
 	sd_event_source *source; /* owns the descriptor */
 	int fd;
 	enum client_state state;
-	uint64_t end_usec;
+	int64_t end_ms; /* of place_clock_ms() */
 	struct serve_peer peer;
 	struct serve_ask ask;
 	bool *is_gone; /* set when we go; of a caller that must know, or NULL */
@@ -33,11 +33,11 @@ struct serve_socket {
 	struct serve_socket_counters counters;
 };
 
-uint64_t socket_now_usec(const struct serve_socket *socket);
-
 /* Takes a client out, and frees it; a question that it waits for is forgotten. */
 void socket_drop(struct client *client);
 /* What is waited for from now on, and for how long. */
 void socket_set_state(struct client *client, enum client_state state, unsigned limit_ms);
+/* Whether it has said something that we have not come to: then it is we who are late. */
+bool socket_has_request(const struct client *client);
 /* The handler of a client's descriptor. */
 int socket_on_client(sd_event_source *source, int fd, uint32_t revents, void *userdata);

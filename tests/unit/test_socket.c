@@ -21,6 +21,7 @@
 #include "host/cleanup.h"
 #include "host/clock.h"
 #include "serve/socket.h"
+#include "serve/socket_client.h"
 
 static struct {
 	sd_event *event;
@@ -31,8 +32,9 @@ static struct {
 	unsigned n_asked, n_forgotten, n_ordered;
 	struct serve_order order;
 	char verb[PLACE_WIRE_WORD_MAX], argument[PLACE_WIRE_TEXT_MAX];
-	size_t text_size; /* of what a command says */
-	int r;		  /* of an order or command */
+	size_t text_size;  /* of what a command says */
+	useconds_t nap_us; /* that a command takes */
+	int r;		   /* of an order or command */
 } fake;
 
 static void give_answer(struct serve_ask *ask)
@@ -79,6 +81,7 @@ static int fake_command(void *daemon, const struct serve_peer *peer, const char 
 	(void)daemon, (void)peer;
 	strcpy(fake.verb, verb);
 	strcpy(fake.argument, argument);
+	usleep(fake.nap_us);
 	for (size_t i = 0; i < fake.text_size; i++)
 		fputc(i % 100 == 99 ? '\n' : 'a' + (int)(i % 7), out);
 	return fake.r;
@@ -328,6 +331,34 @@ static void test_too_long_a_reply(void **state)
 	close(fd);
 }
 
+/* A turn that takes longer than a client may idle: it is not the client who is late. */
+static void test_slow_turn(void **state)
+{
+	static const char asked[] = "placed 1 command verb=status argument=\"\"\n";
+	const int first = connect_client(), second = connect_client();
+
+	(void)state;
+	run();
+	/* As those of strangers: behind the timer. */
+	for (struct client *client = fake.socket->clients; client; client = client->next)
+		sd_event_source_set_priority(client->source, SD_EVENT_PRIORITY_NORMAL + 10);
+	fake.nap_us = (SOCKET_IDLE_LIMIT_MS + 100) * 1000;
+	fake.text_size = 1;
+	assert_int_equal(send(first, asked, strlen(asked), MSG_NOSIGNAL), strlen(asked));
+	assert_int_equal(send(second, asked, strlen(asked), MSG_NOSIGNAL), strlen(asked));
+	run();
+	expect(first, "line a");
+	expect(first, "ok\n");
+	expect(second, "line a");
+	expect(second, "ok\n");
+	fake.nap_us = 0;
+	say(second, asked);
+	expect(second, "line a");
+	expect(second, "ok\n");
+	close(first);
+	close(second);
+}
+
 static void test_garbage(void **state)
 {
 	static const char *const garbage[] = { "x", "placed 1 order letter=u arg1=1", "ok\n",
@@ -443,6 +474,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_commands, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_replies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_long_a_reply, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_slow_turn, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_reader, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_no_listening_socket, set_up,
