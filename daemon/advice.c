@@ -227,6 +227,8 @@ static void make_blind_answer(const struct advice *advice, struct place_advice *
 		.nodes = advice->host->topology.node_ids,
 		.verdict = PLACE_VERDICT_BLIND,
 	};
+	if (place_set_is_empty(&made->nodes))
+		place_set_add(&made->nodes, 0);
 }
 
 /* Adds what was answered to our copy of the ledger, where that is wanted. */

@@ -382,8 +382,11 @@ static void decide_and_tell(struct cycle *cycle)
 void cycle_turn(struct cycle *cycle)
 {
 	cycle->n_turns++;
-	if (has_host_changed(cycle) && begin_anew(cycle) < 0)
+	cycle->is_stale = has_host_changed(cycle) || cycle->is_stale;
+	if (cycle->is_stale && begin_anew(cycle) < 0)
 		cycle_tell_trouble("the nodes changed and could not be read again");
+	else
+		cycle->is_stale = false;
 	refresh(cycle);
 	decide_and_tell(cycle);
 	cycle_tell_host(cycle);
@@ -391,11 +394,21 @@ void cycle_turn(struct cycle *cycle)
 	set_next_turn(cycle);
 }
 
+/* Only ever brings the next turn nearer: orders in a row must not put it off. */
+static void turn_soon(struct cycle *cycle)
+{
+	const uint64_t us = (uint64_t)cycle->settings->interval_min_s * 1000000;
+	uint64_t now_us, next_us;
+
+	if (sd_event_now(cycle->event, CLOCK_MONOTONIC, &now_us) < 0 ||
+	    sd_event_source_get_time(cycle->timer, &next_us) < 0 || next_us > now_us + us)
+		turn_in(cycle, us);
+}
+
 void cycle_settings_changed(struct cycle *cycle)
 {
 	take_settings(cycle);
-	cycle->is_quick = true;
-	set_next_turn(cycle);
+	turn_soon(cycle);
 }
 
 void cycle_lists_changed(struct cycle *cycle, int pid)

@@ -68,6 +68,7 @@ struct cycle {
 	char cpus_online[256];
 	struct findings findings;
 	bool is_crowded;  /* there were more new processes than one job looks at */
+	bool is_stale;	  /* the nodes changed, and were not read again yet */
 	bool is_decided;  /* the plan is of this picture */
 	bool is_hurried;  /* a step was dropped, and is to be planned anew */
 	bool is_learning; /* of some guest it is not known yet what it does */
