@@ -118,7 +118,8 @@ static size_t copy_escaped(const char *text, char *line, size_t at, size_t size)
 	return at;
 }
 
-static void put_line(const char *stamp, const char *format, va_list arguments)
+static void __attribute__((format(printf, 2, 0)))
+put_line(const char *stamp, const char *format, va_list arguments)
 {
 	char text[NUMAD_LINE_MAX / 2], line[NUMAD_LINE_MAX];
 	size_t n = 0;
