@@ -157,7 +157,9 @@ static void count_statuses(struct pages_work *work, const struct batch_list *lis
 	for (size_t i = 0; i < n; i++) {
 		enum act_outcome outcome = act_outcome_of_page(work->status[i]);
 
-		if (outcome == ACT_MOVED && !is_right(work, work->status[i]))
+		/* Found elsewhere after all, or marked since it was asked for. */
+		if ((outcome == ACT_MOVED && !is_right(work, work->status[i])) ||
+		    (outcome == ACT_ABSENT && is_hidden(work, (uintptr_t)pages[i])))
 			outcome = ACT_BUSY;
 		if (outcome == ACT_BUSY)
 			add_retry(work, list, pages[i]);
@@ -176,7 +178,7 @@ static void count_statuses(struct pages_work *work, const struct batch_list *lis
 static int count_arrived(struct pages_work *work, const struct batch_list *list, void **pages,
 			 size_t n, size_t *ret_left)
 {
-	uint64_t moved = 0, absent = 0;
+	uint64_t moved = 0, absent = 0, hidden = 0;
 	size_t left = 0;
 	int r = batch_query(work, pages, n);
 
@@ -185,7 +187,9 @@ static int count_arrived(struct pages_work *work, const struct batch_list *list,
 	for (size_t i = 0; i < n; i++) {
 		void *page = pages[i];
 
-		if (work->status[i] < 0) {
+		if (work->status[i] < 0 && keep_hidden(work, list, page)) {
+			hidden++;
+		} else if (work->status[i] < 0) {
 			absent++;
 		} else if (is_right(work, work->status[i])) {
 			moved++;
@@ -196,6 +200,7 @@ static int count_arrived(struct pages_work *work, const struct batch_list *list,
 	}
 	batch_count(work, ACT_MOVED, (int64_t)(moved * list->bytes));
 	batch_count(work, ACT_ABSENT, (int64_t)(absent * list->bytes));
+	batch_count(work, ACT_BUSY, (int64_t)(hidden * list->bytes));
 	*ret_left = left;
 	return 0;
 }
