@@ -40,6 +40,7 @@
 #define LEARN_FOR_NS (10 * NS_PER_S)
 /* A guest whose CPUs could not be given is taken as it is for so long: perhaps it only begins. */
 #define UNSTEERABLE_FOR_NS (60 * NS_PER_S)
+#define STEERED_FOR_NS (60 * NS_PER_S)
 /* After a move there may be room for the next. */
 #define AFTER_MOVE_US 100000
 /* So old are samples at most, where they are what speaks for a guest: idle, busy, or suspect. */
@@ -260,8 +261,12 @@ static void act(struct cycle *cycle)
 			cycle->is_hurried = true;
 			continue;
 		}
-		if (!step->bytes)
-			continue; /* only its CPUs were elsewhere */
+		if (!step->bytes) {
+			/* Only its CPUs were elsewhere, and where they run is known a while later.
+			 */
+			cycle->memories[i].held_until_ns = cycle->refreshed_ns + STEERED_FOR_NS;
+			continue;
+		}
 		(void)moves_start(&cycle->moves, step, (size_t)i,
 				  reserve_on(cycle, (size_t)i, step->to_node));
 	}
