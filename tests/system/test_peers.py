@@ -173,5 +173,5 @@ def test_logrotate(numad):
     while not numad.log_path.exists() and time.monotonic() < end:
         time.sleep(0.01)
     numad.says("Changing interval to 4:5", "-i", "4:5")
-    assert "4:5" not in moved.read_text()
+    assert "to 4:5" not in moved.read_text()
     numad.stop()
