@@ -38,13 +38,47 @@ void pace_batch_init(struct pace_batch *batch, unsigned first, unsigned least, u
 	};
 }
 
+/* What a call's share of all later ones is multiplied with at each. */
+#define DECAY 0.875
+
+/* Sizes that differ by less say nothing of the cost per page: variance by the square of the sum. */
+#define LEAST_SPREAD 0.02
+
+/* One call in so many is twice as large, where nothing fits: else all would be alike. */
+#define EXPLORE 4
+
+static void remember(struct pace_batch *batch, double n, double took_ns)
+{
+	batch->weight = batch->weight * DECAY + 1;
+	batch->sum_n = batch->sum_n * DECAY + n;
+	batch->sum_ns = batch->sum_ns * DECAY + took_ns;
+	batch->sum_n_n = batch->sum_n_n * DECAY + n * n;
+	batch->sum_n_ns = batch->sum_n_ns * DECAY + n * took_ns;
+}
+
+/* The slope of a line through the recent calls; all of the time where their sizes are alike. */
+static double page_ns(const struct pace_batch *batch, double n, double took_ns)
+{
+	const double all = took_ns / n;
+	const double spread = batch->weight * batch->sum_n_n - batch->sum_n * batch->sum_n;
+	double slope;
+
+	if (spread < LEAST_SPREAD * batch->sum_n * batch->sum_n)
+		return all;
+	slope = (batch->weight * batch->sum_n_ns - batch->sum_n * batch->sum_ns) / spread;
+	/* Chance may make a line of anything: no page is dearer than that, and none is free. */
+	if (slope > all)
+		return all;
+	return slope < all / 64 ? all / 64 : slope;
+}
+
 /*
  * Down at once to what would have fitted, up by at most a half: a single slow call (the worker was
  * preempted) costs some small batches, a single fast one (nothing to move after all) no long stall.
  */
 void pace_batch_took(struct pace_batch *batch, unsigned n, uint64_t took_ns)
 {
-	uint64_t fits;
+	double fits;
 
 	if (!n)
 		return;
@@ -52,14 +86,16 @@ void pace_batch_took(struct pace_batch *batch, unsigned n, uint64_t took_ns)
 		batch->n = batch->most;
 		return;
 	}
-	/* A list's last few addresses say more of what a call costs than of a page. */
+	remember(batch, n, (double)took_ns);
+	batch->n_calls++;
+	/* A list's last few addresses are no reason for smaller calls. */
 	if (n < batch->n / 2 && took_ns <= batch->budget_ns)
 		return;
-	fits = took_ns ? (uint64_t)((unsigned __int128)batch->budget_ns * n / took_ns) :
+	fits = took_ns ? (double)batch->budget_ns / page_ns(batch, n, (double)took_ns) :
 			 batch->most;
-	if (fits > batch->n + batch->n / 2)
-		fits = batch->n + (batch->n > 1 ? batch->n / 2 : 1);
-	if (fits < batch->least)
-		fits = batch->least;
+	if (fits > batch->n + (batch->n + 1) / 2)
+		fits = batch->n + (batch->n + 1) / 2;
+	if (fits <= batch->least)
+		fits = batch->n_calls % EXPLORE ? batch->least : 2 * batch->least;
 	batch->n = fits > batch->most ? batch->most : (unsigned)fits;
 }

@@ -449,7 +449,8 @@ int pages_work_new(struct pages_task *task, struct pages_work **ret_work)
 		return -ENOMEM;
 	work->task = task;
 	pthread_mutex_init(&work->lock, NULL);
-	pace_batch_init(&work->plain, PLAIN_FIRST, PLAIN_LEAST, PLAIN_MOST, task->budget_ns);
+	pace_batch_init(&work->plain, PLAIN_FIRST, PLAIN_LEAST,
+			task->budget_ns ? PLAIN_MOST : PAGES_WINDOW, task->budget_ns);
 	pace_batch_init(&work->huge, HUGE_FIRST, HUGE_LEAST, HUGE_MOST, task->budget_ns);
 	for (size_t i = 0; i < PAGES_WINDOW; i++)
 		work->nodes[i] = (int)task->to_node;
