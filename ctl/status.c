@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ask.h"
 #include "ctl.h"
@@ -27,7 +28,11 @@ static int ask_and_show(int argc, char **argv, int n_words, const char *purpose,
 	if (options.is_done)
 		return options.exit_status;
 	exit_status = ctl_ask(&options, argv[0], n_words ? argv[optind] : "", &text);
-	return exit_status == EXIT_SUCCESS ? show(&text, shown, options.as_json) : exit_status;
+	if (exit_status != EXIT_SUCCESS)
+		return exit_status;
+	if (shown == BIT(SHOW_FINDINGS) && !options.as_json && !strstr(text.data, "finding "))
+		puts("Nothing was found.");
+	return show(&text, shown, options.as_json);
 }
 
 int ctl_status(int argc, char **argv)
