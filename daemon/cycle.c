@@ -177,8 +177,10 @@ static void look_closer(struct cycle *cycle)
  */
 static bool may_steer(const struct cycle *cycle, size_t i)
 {
-	return cycle->watch.classes[i] == PLACE_CLASS_FREE &&
-	       place_class_moves_cpus(cycle->watch.classes[i], cycle->watch.traits[i]) &&
+	const enum place_class class = cycle->watch.classes[i];
+
+	return (class == PLACE_CLASS_FREE || class == PLACE_CLASS_DEVICE) &&
+	       place_class_moves_cpus(class, cycle->watch.traits[i]) &&
 	       cycle->refreshed_ns >= cycle->memories[i].unsteerable_ns;
 }
 

@@ -57,6 +57,12 @@ static uint64_t room_for(const struct place_move_policy *move, uint64_t bytes)
 	return percent && percent < 100 ? place_scale(bytes, 100, percent) : bytes;
 }
 
+/* Its pages are held by a device, its CPUs by nobody: they may go to the memory. */
+static bool moves_cpus_alone(const struct place_plan_input *input, size_t guest)
+{
+	return input->classes[guest] == PLACE_CLASS_DEVICE && input->may_steer[guest];
+}
+
 /* What can be said of a guest by itself; PLACE_FATE_WAITING: it is worth a closer look. */
 static enum place_fate judge_alone(const struct place_plan_input *input, size_t i)
 {
@@ -66,7 +72,7 @@ static enum place_fate judge_alone(const struct place_plan_input *input, size_t 
 
 	if (input->is_moving[i])
 		return PLACE_FATE_MOVING;
-	if (!is_movable(input->move, input->classes[i]))
+	if (!is_movable(input->move, input->classes[i]) && !moves_cpus_alone(input, i))
 		return PLACE_FATE_CLASS;
 	if ((activity->known & facts) != facts ||
 	    (input->sample->guests[i].known & identity) != identity)
@@ -239,6 +245,8 @@ static enum place_fate find_target(const struct place_plan_input *input, size_t 
 	*ret_target = find_home(input, guest);
 	if (can_stay_home(input, guest, &model.nodes[*ret_target], &request))
 		return PLACE_FATE_MOVE;
+	if (moves_cpus_alone(input, guest))
+		return PLACE_FATE_CLASS;
 	if (place_advise(&model, input->policy, &request, &scratch->advise, &advice) < 0)
 		return PLACE_FATE_UNKNOWN;
 	if (advice.verdict == PLACE_VERDICT_NO_ROOM || advice.verdict == PLACE_VERDICT_BLIND)
@@ -263,7 +271,7 @@ static enum place_fate weigh(const struct place_plan_input *input, size_t guest,
 	fate = find_target(input, guest, scratch, &target);
 	if (fate != PLACE_FATE_MOVE)
 		return fate;
-	elsewhere = bytes - activity->bytes[target];
+	elsewhere = moves_cpus_alone(input, guest) ? 0 : bytes - activity->bytes[target];
 	/* Its vCPUs go with it; another's stay, and what they do elsewhere stays remote.
 	 */
 	left_permille = may_steer ? 0 : 1000 - (unsigned)activity->run_permille[target];

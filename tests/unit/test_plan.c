@@ -35,6 +35,7 @@ struct world {
 	uint64_t held_until_ns[N_GUESTS];
 	bool is_moving[N_GUESTS];
 	bool may_steer[N_GUESTS];
+	bool steers_devices;
 	struct place_policy policy;
 	struct place_move_policy move;
 	struct place_plan_input input;
@@ -133,7 +134,9 @@ static void make_plan(void)
 {
 	world.sample.n_guests = N_GUESTS;
 	for (size_t i = 0; i < N_GUESTS; i++)
-		world.may_steer[i] = world.classes[i] == PLACE_CLASS_FREE;
+		world.may_steer[i] =
+			world.classes[i] == PLACE_CLASS_FREE ||
+			(world.classes[i] == PLACE_CLASS_DEVICE && world.steers_devices);
 	world.input = (struct place_plan_input){
 		.topology = &world.topology,
 		.sample = &world.sample,
@@ -277,6 +280,29 @@ static void test_cpus_go_to_the_memory(void **state)
 	assert_int_equal(world.plan.n_steps, 1);
 	assert_int_not_equal(world.plan.steps[0].to_node, 0);
 	assert_int_equal(world.plan.steps[0].bytes, 8 * GIB);
+}
+
+/* A device holds its pages: the vCPUs go to them, or nothing is done. */
+static void test_device_guests_move_cpus_alone(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	world.bytes[1][1] = GIB;
+	world.classes[1] = PLACE_CLASS_DEVICE;
+	world.steers_devices = true;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.plan.steps[0].to_node, 0);
+	assert_int_equal(world.plan.steps[0].bytes, 0);
+	/* No CPU is left there. */
+	world.guests[1].n_vcpus = 9;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 0);
+	assert_int_equal(world.fates[1], PLACE_FATE_CLASS);
+	world.guests[1].n_vcpus = 4;
+	world.steers_devices = false;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_CLASS);
 }
 
 static void test_split_cpus_of_others_are_no_home(void **state)
@@ -488,6 +514,7 @@ int main(void)
 		cmocka_unit_test_setup(test_memory_follows_pinned_cpus, set_up),
 		cmocka_unit_test_setup(test_never_outside_of_its_nodes, set_up),
 		cmocka_unit_test_setup(test_cpus_go_to_the_memory, set_up),
+		cmocka_unit_test_setup(test_device_guests_move_cpus_alone, set_up),
 		cmocka_unit_test_setup(test_split_cpus_of_others_are_no_home, set_up),
 		cmocka_unit_test_setup(test_room_after_the_reserve, set_up),
 		cmocka_unit_test_setup(test_room_to_grow, set_up),
