@@ -55,6 +55,14 @@ static void keep_longest(_Atomic uint64_t *longest, uint64_t ns)
 		atomic_store(longest, ns);
 }
 
+/* 0 is no time; another CPU's clock may be a little ahead. */
+static uint64_t time_since(uint64_t since_ns)
+{
+	const uint64_t now = now_ns();
+
+	return since_ns && now > since_ns ? now - since_ns : 0;
+}
+
 /* Writes to random pages; a stall is the longest time one write took. */
 static void *access_pages(void *data)
 {
@@ -248,9 +256,8 @@ int main(int argc, char **argv)
 			printf("begun\n");
 		} else if (strcmp(line, "end\n") == 0) {
 			/* What still waits has waited, too. */
-			keep_longest(&longest_access_ns, now_ns() - access_since_ns);
-			if (map_since_ns)
-				keep_longest(&longest_map_ns, now_ns() - map_since_ns);
+			keep_longest(&longest_access_ns, time_since(access_since_ns));
+			keep_longest(&longest_map_ns, time_since(map_since_ns));
 			printf("access_us=%lu map_us=%lu accesses_per_ms=%lu\n",
 			       (unsigned long)(longest_access_ns / 1000),
 			       (unsigned long)(longest_map_ns / 1000),
