@@ -197,15 +197,6 @@ static void on_done(void *data, const struct mover_report *report)
 	moves->on_end(move->pid, move->start_ns, moves->data);
 }
 
-static size_t index_of(const struct place_topology *topology, unsigned id)
-{
-	size_t i = 0;
-
-	while (i < topology->n_nodes && topology->nodes[i].id != id)
-		i++;
-	return i;
-}
-
 static bool is_guest(const struct moves *moves, size_t i)
 {
 	return !(moves->watch->traits[i] & PLACE_TRAIT_INCLUDED);
@@ -218,7 +209,7 @@ int moves_steer(struct moves *moves, const struct place_step *step, size_t i)
 
 	r = affinity_give(moves->act, &moves->host->root, &moves->host->text, &moves->intents,
 			  step->pid, step->start_ns, is_guest(moves, i),
-			  &topology->nodes[index_of(topology, step->to_node)].cpus);
+			  &topology->nodes[place_topology_index(topology, step->to_node)].cpus);
 	if (r < 0)
 		event(LOG_NOTICE, EVENT_TROUBLE, KV_U64("pid", (uint64_t)step->pid),
 		      KV("note", "its vCPUs stay where they are"), KV("error", strerror(-r)));

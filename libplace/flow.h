@@ -45,6 +45,16 @@ struct place_topology {
 	char boot_id[37];		/* "" where unknown */
 };
 
+/* Where the node of that id stands in `nodes`; n_nodes where there is none. */
+static inline size_t place_topology_index(const struct place_topology *topology, unsigned id)
+{
+	size_t i = 0;
+
+	while (i < topology->n_nodes && topology->nodes[i].id != id)
+		i++;
+	return i;
+}
+
 /* ---- one instant of it: observe/sample --------------------------------------------------- */
 
 enum place_node_fact {

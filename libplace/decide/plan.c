@@ -180,15 +180,6 @@ static void restrict_nodes(const struct place_plan_input *input, size_t guest,
 	}
 }
 
-static size_t index_of(const struct place_topology *topology, unsigned id)
-{
-	size_t i = 0;
-
-	while (i < topology->n_nodes && topology->nodes[i].id != id)
-		i++;
-	return i;
-}
-
 static bool is_any_eligible(const struct place_model *model)
 {
 	for (size_t i = 0; i < model->n_nodes; i++)
@@ -253,7 +244,8 @@ static enum place_fate find_target(const struct place_plan_input *input, size_t 
 		return PLACE_FATE_NO_ROOM;
 	if (advice.verdict != PLACE_VERDICT_ONE_NODE)
 		return PLACE_FATE_NO_BETTER;
-	*ret_target = index_of(input->topology, (unsigned)place_set_next(&advice.nodes, 0));
+	*ret_target =
+		place_topology_index(input->topology, (unsigned)place_set_next(&advice.nodes, 0));
 	return PLACE_FATE_MOVE;
 }
 
