@@ -69,6 +69,7 @@ struct act;
 struct act_ops {
 	/* Opens what is kept open for one target. Returns: 0 or -errno; -ESRCH it is gone. */
 	int (*attach)(struct act *act, int pid, uint64_t start_ns);
+	/* Whether it still has memory: one that was killed is on its way out for a while. */
 	bool (*is_alive)(struct act *act);
 
 	/*

@@ -151,11 +151,18 @@ static int read_start(struct act_linux *act, int pid, uint64_t *ret_start_ns)
 
 /* ---- the target ---------------------------------------------------------------------------- */
 
+/*
+ * One that was killed gives its memory back before the pidfd tells of it, a large one for long; its
+ * statm (fs/proc/array.c, proc_pid_statm) is all zero from then on.
+ */
 static bool linux_is_alive(struct act *act)
 {
 	struct pollfd poll_fd = { .fd = own(act)->pid_fd, .events = POLLIN };
+	char text[128];
 
-	return poll_fd.fd >= 0 && poll(&poll_fd, 1, 0) == 0;
+	return poll_fd.fd >= 0 && poll(&poll_fd, 1, 0) == 0 &&
+	       read_file(text, sizeof(text), "/proc/%d/statm", own(act)->pid) >= 0 &&
+	       strncmp(text, "0 ", 2) != 0;
 }
 
 static int scan(int fd, uint64_t start, uint64_t end, struct scan_region *regions, size_t n,
@@ -187,6 +194,7 @@ static int linux_attach(struct act *act, int pid, uint64_t start_ns)
 	char path[64], text[16];
 	int r;
 
+	linux_act->pid = pid;
 	linux_act->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (linux_act->pid_fd < 0)
 		return -errno;
@@ -196,7 +204,6 @@ static int linux_attach(struct act *act, int pid, uint64_t start_ns)
 		return r;
 	if (start_ns && seen_ns != start_ns)
 		return -ESRCH;
-	linux_act->pid = pid;
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
 	linux_act->pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
 	linux_act->can_scan =

@@ -415,6 +415,9 @@ void mover_child(const struct mover_order *order, int fd)
 	if (r == 0)
 		r = run_all(&crew, fd, &report);
 	report.end = end_of(&crew, r);
+	/* A process on its way out refuses in words that mean other things (EINVAL, EPERM). */
+	if (report.end == MOVER_DENIED && crew.act && !crew.act->ops->is_alive(crew.act))
+		report.end = MOVER_GONE;
 	report.error = r;
 	send_report(&report, fd, 0);
 	for (unsigned i = 0; i < crew.n_workers; i++)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The real seam on the kernel that the tests run on, with ourselves as the target. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -121,6 +123,40 @@ static void test_affinity(void **state)
 	assert_int_equal(act->ops->set_affinity(act, 0, &one), -EINVAL);
 }
 
+static void *stay(void *data)
+{
+	pause();
+	return data;
+}
+
+/*
+ * One on its way out has no memory any more while the pidfd says that it is there; so has, for as
+ * long as we like, one whose first thread has ended.
+ */
+static void test_leaving(void **state)
+{
+	pthread_t thread;
+	const pid_t pid = fork();
+	bool is_alive = true;
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		pthread_create(&thread, NULL, stay, NULL);
+		pthread_exit(NULL);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(act->ops->attach(act, pid, 0), 0);
+	for (unsigned n = 0; n < 1000 && is_alive; n++) {
+		usleep(1000);
+		is_alive = act->ops->is_alive(act);
+	}
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+	assert_false(is_alive);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
 /* A process that has ended is gone, also before it is waited for. */
 static void test_gone(void **state)
 {
@@ -152,6 +188,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_affinity, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_leaving, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
