@@ -7,21 +7,14 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "cycle_memory.h"
+#include "cycle_parts.h"
 #include "cycle_tell.h"
-#include "decide/class.h"
-#include "decide/model.h"
-#include "decide/remote.h"
 #include "host/cleanup.h"
-#include "observe/evidence.h"
 #include "tell/numad_tables.h"
-
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S UINT64_C(1000000000)
 
 /* A picture as young as this answers questions: of 400 at once the first pays for all. */
 #define FRESH_NS (100 * NS_PER_MS)
@@ -29,24 +22,14 @@
 #define OLD_NS NS_PER_S
 /* So long a question waits for the look at a new guest; its client waits 250 ms. */
 #define PATIENCE_US 150000
-/* Each guest is looked at again so often: affinity, devices and migration change. */
-#define LOOK_AGAIN_NS (30 * NS_PER_S)
-#define LOOKS_AGAIN_PER_TURN 16
 /* A crowd of new processes is looked at in as many jobs as it takes, so far apart. */
 #define CROWD_US 500000
 /* So fast it is learned what a new guest does, and for how long this is tried; also how soon a
  * move is stopped whose guest begins to migrate. */
 #define LEARNING_US 1000000
 #define LEARN_FOR_NS (10 * NS_PER_S)
-/* A guest whose CPUs could not be given is taken as it is for so long: perhaps it only begins. */
-#define UNSTEERABLE_FOR_NS (60 * NS_PER_S)
-#define STEERED_FOR_NS (60 * NS_PER_S)
 /* After a move there may be room for the next. */
 #define AFTER_MOVE_US 100000
-/* So old are samples at most, where they are what speaks for a guest: idle, busy, or suspect. */
-#define SAMPLE_IDLE_NS (600 * NS_PER_S)
-#define SAMPLE_BUSY_NS (60 * NS_PER_S)
-#define SAMPLE_SUSPECT_NS (10 * NS_PER_S)
 
 /* ---- observing ---------------------------------------------------------------------------- */
 
@@ -95,94 +78,7 @@ static void refresh(struct cycle *cycle)
 	compose(cycle);
 }
 
-static bool is_suspect(const struct cycle *cycle, size_t i)
-{
-	const struct place_activity *activity = &cycle->watch.activities[i];
-
-	return (activity->known & PLACE_ACTIVITY_REMOTE) &&
-	       activity->remote_permille >= cycle->settings->suspect_permille &&
-	       activity->busy_millicpu >= cycle->settings->busy_millicpu;
-}
-
-/*
- * What is inferred costs nothing, and tells who is worth a question to the sources that count:
- * those read a file per thread.
- */
-static void find_evidence(struct cycle *cycle, size_t i)
-{
-	struct place_activity *activity = &cycle->watch.activities[i];
-	const struct place_evidence_ask ask = {
-		.root = &cycle->host->root,
-		.text = &cycle->host->text,
-		.topology = &cycle->host->topology,
-		.guest = &cycle->watch.guests[i],
-		.activity = activity,
-	};
-
-	activity->known &= ~(unsigned)PLACE_ACTIVITY_REMOTE;
-	if (!place_remote_infer(activity, cycle->host->topology.n_nodes, &activity->remote_permille,
-				&activity->sure_permille))
-		return;
-	activity->known |= PLACE_ACTIVITY_REMOTE;
-	activity->evidence = PLACE_EVIDENCE_RESIDENCY;
-	if (is_suspect(cycle, i))
-		(void)place_evidence_find(&ask, activity);
-}
-
-static uint64_t sample_again_ns(const struct cycle *cycle, size_t i)
-{
-	if (cycle->watch.activities[i].busy_millicpu < cycle->settings->busy_millicpu)
-		return SAMPLE_IDLE_NS;
-	return is_suspect(cycle, i) ? SAMPLE_SUSPECT_NS : SAMPLE_BUSY_NS;
-}
-
-/* The second tier is for those whose group does not say where their memory lies. */
-static bool wants_sample(const struct cycle *cycle, size_t i, uint64_t now)
-{
-	const struct cycle_memory *memory = &cycle->memories[i];
-
-	if (cycle->watch.classes[i] == PLACE_CLASS_UNREADABLE ||
-	    cycle->watch.classes[i] == PLACE_CLASS_EXCLUDED ||
-	    place_watch_has_own_group(&cycle->watch, i))
-		return false;
-	return !memory->sampled_ns || now >= memory->sampled_ns + sample_again_ns(cycle, i);
-}
-
-/* Who is looked at more closely: what is new was asked for by the scan. */
-static void look_closer(struct cycle *cycle)
-{
-	const uint64_t now = now_ns(cycle);
-	size_t n_again = 0;
-
-	for (size_t i = 0; i < cycle->watch.n; i++) {
-		struct cycle_memory *memory = &cycle->memories[i];
-
-		if (!memory->looked_ns)
-			memory->looked_ns = now;
-		if ((memory->is_look_due || cycle->is_moving[i] ||
-		     now >= memory->looked_ns + LOOK_AGAIN_NS) &&
-		    n_again < LOOKS_AGAIN_PER_TURN && looks_want(&cycle->looks, memory->pid) == 0) {
-			memory->looked_ns = now;
-			memory->is_look_due = false;
-			n_again++;
-		}
-		if (wants_sample(cycle, i, now) && looks_want_sample(&cycle->looks, i) == 0)
-			memory->sampled_ns = now;
-	}
-}
-
 /* ---- deciding ----------------------------------------------------------------------------- */
-
-/* Nobody chose its CPUs, and nobody will miss them: libvirt goes by its own record of the others.
- */
-static bool may_steer(const struct cycle *cycle, size_t i)
-{
-	const enum place_class class = cycle->watch.classes[i];
-
-	return (class == PLACE_CLASS_FREE || class == PLACE_CLASS_DEVICE) &&
-	       place_class_moves_cpus(class, cycle->watch.traits[i]) &&
-	       cycle->refreshed_ns >= cycle->memories[i].unsteerable_ns;
-}
 
 /* Of the rows as they are now: before anything else that goes by them. */
 static void mark(struct cycle *cycle)
@@ -191,7 +87,7 @@ static void mark(struct cycle *cycle)
 		cycle->held_until_ns[i] = cycle->memories[i].held_until_ns;
 		cycle->is_moving[i] = moves_is_moving(&cycle->moves, cycle->memories[i].pid,
 						      cycle->memories[i].start_ns);
-		cycle->may_steer[i] = may_steer(cycle, i);
+		cycle->may_steer[i] = cycle_may_steer(cycle, i);
 	}
 }
 
@@ -220,58 +116,6 @@ static void turn_in(struct cycle *cycle, uint64_t us)
 {
 	(void)sd_event_source_set_time_relative(cycle->timer, us);
 	(void)sd_event_source_set_enabled(cycle->timer, SD_EVENT_ONESHOT);
-}
-
-/* ---- acting ------------------------------------------------------------------------------- */
-
-/* What must stay free on the target: its reserve, and what others were promised of it. */
-static uint64_t reserve_on(struct cycle *cycle, size_t guest, unsigned node)
-{
-	struct place_model model;
-
-	if (place_model_build_without(&cycle->host->topology, &cycle->sample, guest,
-				      cycle->advice.ledger.promises, cycle->advice.ledger.n,
-				      &cycle->policy, cycle->scratch.nodes, &model) < 0)
-		return UINT64_MAX;
-	for (size_t i = 0; i < model.n_nodes; i++)
-		if (model.nodes[i].id == node)
-			return model.nodes[i].reserve_bytes + model.nodes[i].promised_bytes;
-	return UINT64_MAX;
-}
-
-static void act(struct cycle *cycle)
-{
-	cycle->is_hurried = false;
-	moves_check(&cycle->moves, !cycle->move.is_enabled);
-	if (!cycle->plan.n_steps || cycle->is_dry_run || !cycle->host->root.is_live ||
-	    moves_may_start(&cycle->moves) < 0)
-		return;
-	for (size_t n = 0; n < cycle->plan.n_steps; n++) {
-		const struct place_step *step = &cycle->plan.steps[n];
-		const int i = place_watch_find(&cycle->watch, step->pid);
-
-		if (i < 0)
-			continue;
-		/* Tried is tried: a guest that cannot be moved must not be tried each turn. */
-		cycle->memories[i].held_until_ns =
-			cycle->refreshed_ns + cycle->settings->holdoff_s * NS_PER_S;
-		if (cycle->may_steer[i] && moves_steer(&cycle->moves, step, (size_t)i) < 0) {
-			/* What was planned rested on that; next time it is planned without. */
-			cycle->memories[i].unsteerable_ns =
-				cycle->refreshed_ns + UNSTEERABLE_FOR_NS;
-			cycle->memories[i].held_until_ns = 0;
-			cycle->is_hurried = true;
-			continue;
-		}
-		if (!step->bytes) {
-			/* Only its CPUs were elsewhere, and where they run is known a while later.
-			 */
-			cycle->memories[i].held_until_ns = cycle->refreshed_ns + STEERED_FOR_NS;
-			continue;
-		}
-		(void)moves_start(&cycle->moves, step, (size_t)i,
-				  reserve_on(cycle, (size_t)i, step->to_node));
-	}
 }
 
 /* ---- the turn ----------------------------------------------------------------------------- */
@@ -375,12 +219,12 @@ static void decide_and_tell(struct cycle *cycle)
 		return;
 	}
 	for (size_t i = 0; i < cycle->watch.n; i++)
-		find_evidence(cycle, i);
+		cycle_find_evidence(cycle, i);
 	mark(cycle);
-	look_closer(cycle);
+	cycle_look_closer(cycle);
 	plan(cycle);
 	cycle_tell_turn(cycle);
-	act(cycle);
+	cycle_act(cycle);
 	cycle->is_decided = true;
 	cycle->is_learning = is_learning(cycle);
 	cycle->is_quick = cycle->plan.n_steps || cycle->looks.n_asked;

@@ -6,67 +6,14 @@
 #include "moves.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
-#include "act/affinity.h"
 #include "child.h"
-#include "decide/class.h"
 #include "decide/reason.h"
+#include "moves_parts.h"
 #include "tell/event.h"
-#include "tell/numad_log.h"
-
-/* Realtime threads come and go; the check costs a file per thread of the host. */
-#define REALTIME_AGAIN_NS UINT64_C(300000000000)
-#define REALTIME_DEADLINE_MS 10000
-
-/* ---- realtime threads ---------------------------------------------------------------------- */
-
-static int check_realtime(void *data, FILE *out)
-{
-	struct moves *moves = data;
-	struct realtime_finding finding;
-
-	realtime_check(&moves->host->root, &moves->host->text, &finding);
-	return fwrite(&finding, sizeof(finding), 1, out) == 1 ? 0 : -EIO;
-}
-
-static void on_realtime(void *data, int r, const void *bytes, size_t size)
-{
-	struct moves *moves = data;
-	const enum realtime_risk before = moves->realtime.risk;
-
-	moves->realtime_job = NULL;
-	moves->realtime_ns = place_host_now_ns(moves->host);
-	moves->realtime = (struct realtime_finding){ .risk = REALTIME_UNKNOWN };
-	if (r == 0 && size == sizeof(moves->realtime))
-		memcpy(&moves->realtime, bytes, size);
-	moves->realtime_text[0] = '\0';
-	if (moves->realtime.risk != REALTIME_SAFE)
-		realtime_say(&moves->realtime, moves->realtime_text, sizeof(moves->realtime_text));
-	if (moves->realtime.risk != REALTIME_SAFE && moves->realtime.risk != before)
-		event(LOG_WARNING, EVENT_FINDING, KV("what", "realtime"),
-		      KV("note", moves->realtime_text));
-	moves->on_ready(moves->data);
-}
-
-int moves_may_start(struct moves *moves)
-{
-	const uint64_t now_ns = place_host_now_ns(moves->host);
-
-	if (moves->realtime_job)
-		return -EINPROGRESS;
-	if (!moves->realtime_ns || now_ns >= moves->realtime_ns + REALTIME_AGAIN_NS) {
-		const int r =
-			job_start(moves->event, check_realtime, on_realtime, moves,
-				  moves->host->root.fd, REALTIME_DEADLINE_MS, &moves->realtime_job);
-
-		return r < 0 ? r : -EINPROGRESS;
-	}
-	return moves->realtime.risk == REALTIME_SAFE ? 0 : -EPERM;
-}
 
 /* ---- the list ------------------------------------------------------------------------------ */
 
@@ -158,28 +105,6 @@ static void on_progress(void *data, const struct mover_report *report)
 	move->report = *report;
 }
 
-static void tell_end(const struct move *move)
-{
-	const struct pages_count *count = &move->report.count;
-	const bool is_good = move->end == MOVER_DONE;
-	struct place_set to = { 0 };
-
-	event(is_good ? LOG_INFO : LOG_NOTICE, is_good ? EVENT_MOVE_END : EVENT_MOVE_FAILED,
-	      KV_U64("pid", (uint64_t)move->pid), KV("guest", move->name[0] ? move->name : NULL),
-	      KV_U64("to", move->to_node), KV_U64("bytes", count->outcome_bytes[ACT_MOVED]),
-	      KV_U64("pinned_bytes", count->outcome_bytes[ACT_PINNED]),
-	      KV_U64("busy_bytes", count->outcome_bytes[ACT_BUSY]),
-	      KV_U64("denied_bytes", count->outcome_bytes[ACT_DENIED]),
-	      KV_U64("ms", move->report.taken_ns / 1000000),
-	      KV_U64("longest_call_us", count->longest_ns / 1000),
-	      KV("reason", move->reason ? move->reason : mover_end_word(move->end)),
-	      KV("error", move->report.error ? strerror(-move->report.error) : NULL));
-	if (!is_good)
-		return;
-	place_set_add(&to, move->to_node);
-	numad_tell_moved(move->pid, &to, move->report.taken_ns);
-}
-
 static void on_done(void *data, const struct mover_report *report)
 {
 	struct move *move = data;
@@ -193,30 +118,8 @@ static void on_done(void *data, const struct mover_report *report)
 	moves->n_ended++;
 	moves->n_failed += report->end != MOVER_DONE;
 	moves->n_moved_bytes += report->count.outcome_bytes[ACT_MOVED];
-	tell_end(move);
+	moves_tell_end(move);
 	moves->on_end(move->pid, move->start_ns, moves->data);
-}
-
-static bool is_guest(const struct moves *moves, size_t i)
-{
-	return !(moves->watch->traits[i] & PLACE_TRAIT_INCLUDED);
-}
-
-int moves_steer(struct moves *moves, const struct place_step *step, size_t i)
-{
-	const struct place_topology *topology = &moves->host->topology;
-	int r;
-
-	r = affinity_give(moves->act, &moves->host->root, &moves->host->text, &moves->intents,
-			  step->pid, step->start_ns, is_guest(moves, i),
-			  &topology->nodes[place_topology_index(topology, step->to_node)].cpus);
-	if (r < 0)
-		event(LOG_NOTICE, EVENT_TROUBLE, KV_U64("pid", (uint64_t)step->pid),
-		      KV("note", "its vCPUs stay where they are"), KV("error", strerror(-r)));
-	else
-		event(LOG_INFO, EVENT_STEER, KV_U64("pid", (uint64_t)step->pid),
-		      KV_U64("to", step->to_node), KV_U64("bytes_elsewhere", step->bytes));
-	return r;
 }
 
 static int start_mover(struct moves *moves, struct move *move, size_t i, uint64_t reserve_bytes)
@@ -226,7 +129,7 @@ static int start_mover(struct moves *moves, struct move *move, size_t i, uint64_
 		.start_ns = move->start_ns,
 		.to_node = move->to_node,
 		.guest = &moves->watch->guests[i],
-		.is_guest = is_guest(moves, i),
+		.is_guest = moves_is_guest(moves, i),
 		.reserve_bytes = reserve_bytes,
 		.bandwidth_mib_s = moves->settings->bandwidth_mib_s,
 		.stall_budget_ms = moves->settings->stall_budget_ms,
@@ -316,31 +219,9 @@ static const char *why_stop(const struct moves *moves, const struct move *move)
 	return NULL;
 }
 
-/* Of who has ended the intent goes; who was excluded, or is no guest any more, is let go. */
-static void let_go(struct moves *moves)
-{
-	const struct place_watch *watch = moves->watch;
-	bool has_changed = false;
-
-	for (size_t n = moves->intents.n; n-- > 0;) {
-		const struct intent *intent = &moves->intents.list[n];
-		const int i = place_watch_find(watch, intent->pid);
-
-		if (intent->kind != INTENT_AFFINITY ||
-		    (i >= 0 && watch->guests[i].start_ns == intent->start_ns &&
-		     watch->classes[i] != PLACE_CLASS_EXCLUDED))
-			continue;
-		affinity_take_back(moves->act, &moves->host->root, &moves->host->text,
-				   &moves->intents, intent->pid, intent->start_ns);
-		has_changed = true;
-	}
-	if (has_changed)
-		(void)intents_write(&moves->intents);
-}
-
 void moves_check(struct moves *moves, bool is_paused)
 {
-	let_go(moves);
+	moves_let_go(moves);
 	for (size_t i = 0; i < MOVES_MAX; i++) {
 		struct move *move = &moves->list[i];
 		const char *reason = move->mover ? why_stop(moves, move) : NULL;
@@ -360,27 +241,7 @@ void moves_check(struct moves *moves, bool is_paused)
 	}
 }
 
-bool moves_steers(const struct moves *moves, int pid, uint64_t start_ns)
-{
-	return intents_find(&moves->intents, INTENT_AFFINITY, pid, start_ns) != NULL;
-}
-
 /* ---- begin and end ------------------------------------------------------------------------- */
-
-static void take_all_back(struct moves *moves)
-{
-	const bool has_any = moves->intents.n > 0;
-
-	for (size_t n = moves->intents.n; n-- > 0;) {
-		const struct intent *intent = &moves->intents.list[n];
-
-		if (intent->kind == INTENT_AFFINITY)
-			affinity_take_back(moves->act, &moves->host->root, &moves->host->text,
-					   &moves->intents, intent->pid, intent->start_ns);
-	}
-	if (has_any)
-		(void)intents_write(&moves->intents);
-}
 
 int moves_init(sd_event *event, struct place_host *host, struct place_watch *watch,
 	       const struct settings *settings, bool is_dry_run, struct moves *moves)
@@ -402,7 +263,7 @@ int moves_init(sd_event *event, struct place_host *host, struct place_watch *wat
 		return r;
 	if (n_damaged)
 		event(LOG_WARNING, EVENT_TROUBLE, KV("note", INTENT_PATH " is damaged"));
-	take_all_back(moves);
+	moves_take_back(moves);
 	return 0;
 }
 
@@ -414,60 +275,7 @@ void moves_done(struct moves *moves)
 		moves->list[i].stuck = stuck_free(moves->list[i].stuck);
 	}
 	if (moves->act)
-		take_all_back(moves);
+		moves_take_back(moves);
 	intents_done(&moves->intents);
 	moves->act = act_free(moves->act);
-}
-
-static enum report_move_state state_of(const struct move *move)
-{
-	if (move->mover)
-		return move->is_paused ? REPORT_MOVE_PAUSED : REPORT_MOVE_RUNNING;
-	switch (move->end) {
-	case MOVER_DONE:
-		return REPORT_MOVE_DONE;
-	case MOVER_STOPPED:
-	case MOVER_GONE:
-		return REPORT_MOVE_STOPPED;
-	case MOVER_RUNNING:
-	case MOVER_FULL:
-	case MOVER_PRESSURE:
-	case MOVER_SLOW:
-	case MOVER_DENIED:
-	case MOVER_DIED:
-	case MOVER_END_COUNT:
-		break;
-	}
-	return REPORT_MOVE_FAILED;
-}
-
-size_t moves_report(const struct moves *moves, struct report_move reports[MOVES_MAX])
-{
-	size_t n = 0;
-
-	for (size_t k = 0; k < MOVES_MAX; k++) {
-		const struct move *move = &moves->list[(moves->next + k) % MOVES_MAX];
-		const struct pages_count *count = &move->report.count;
-
-		if (!move->moves)
-			continue;
-		reports[n++] = (struct report_move){
-			.pid = move->pid,
-			.name = move->name,
-			.from = move->from,
-			.to_node = move->to_node,
-			.planned_bytes = move->planned_bytes,
-			.moved_bytes = count->outcome_bytes[ACT_MOVED],
-			.failed_bytes = count->outcome_bytes[ACT_PINNED] +
-					count->outcome_bytes[ACT_BUSY] +
-					count->outcome_bytes[ACT_DENIED],
-			.begin_ns = move->begin_ns,
-			.end_ns = move->end_ns,
-			.state = state_of(move),
-			.reason = move->reason ? move->reason :
-				  move->mover  ? "" :
-						 mover_end_word(move->end),
-		};
-	}
-	return n;
 }

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From the plan's steps to the movers, and what is remembered of a guest that was tried. */
+#include "cycle_parts.h"
+
+#include "decide/class.h"
+#include "decide/model.h"
+
+/* A guest whose CPUs could not be given is taken as it is for so long: perhaps it only begins. */
+#define UNSTEERABLE_FOR_NS (60 * NS_PER_S)
+#define STEERED_FOR_NS (60 * NS_PER_S)
+
+/* Nobody chose its CPUs, and nobody will miss them: libvirt goes by its own record of the others.
+ */
+bool cycle_may_steer(const struct cycle *cycle, size_t i)
+{
+	const enum place_class class = cycle->watch.classes[i];
+
+	return (class == PLACE_CLASS_FREE || class == PLACE_CLASS_DEVICE) &&
+	       place_class_moves_cpus(class, cycle->watch.traits[i]) &&
+	       cycle->refreshed_ns >= cycle->memories[i].unsteerable_ns;
+}
+
+/* What must stay free on the target: its reserve, and what others were promised of it. */
+static uint64_t reserve_on(struct cycle *cycle, size_t guest, unsigned node)
+{
+	struct place_model model;
+
+	if (place_model_build_without(&cycle->host->topology, &cycle->sample, guest,
+				      cycle->advice.ledger.promises, cycle->advice.ledger.n,
+				      &cycle->policy, cycle->scratch.nodes, &model) < 0)
+		return UINT64_MAX;
+	for (size_t i = 0; i < model.n_nodes; i++)
+		if (model.nodes[i].id == node)
+			return model.nodes[i].reserve_bytes + model.nodes[i].promised_bytes;
+	return UINT64_MAX;
+}
+
+void cycle_act(struct cycle *cycle)
+{
+	cycle->is_hurried = false;
+	moves_check(&cycle->moves, !cycle->move.is_enabled);
+	if (!cycle->plan.n_steps || cycle->is_dry_run || !cycle->host->root.is_live ||
+	    moves_may_start(&cycle->moves) < 0)
+		return;
+	for (size_t n = 0; n < cycle->plan.n_steps; n++) {
+		const struct place_step *step = &cycle->plan.steps[n];
+		const int i = place_watch_find(&cycle->watch, step->pid);
+
+		if (i < 0)
+			continue;
+		/* Tried is tried: a guest that cannot be moved must not be tried each turn. */
+		cycle->memories[i].held_until_ns =
+			cycle->refreshed_ns + cycle->settings->holdoff_s * NS_PER_S;
+		if (cycle->may_steer[i] && moves_steer(&cycle->moves, step, (size_t)i) < 0) {
+			/* What was planned rested on that; next time it is planned without. */
+			cycle->memories[i].unsteerable_ns =
+				cycle->refreshed_ns + UNSTEERABLE_FOR_NS;
+			cycle->memories[i].held_until_ns = 0;
+			cycle->is_hurried = true;
+			continue;
+		}
+		if (!step->bytes) {
+			/* Only its CPUs were elsewhere, and where they run is known a while later.
+			 */
+			cycle->memories[i].held_until_ns = cycle->refreshed_ns + STEERED_FOR_NS;
+			continue;
+		}
+		(void)moves_start(&cycle->moves, step, (size_t)i,
+				  reserve_on(cycle, (size_t)i, step->to_node));
+	}
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of cycle*.c share; others include cycle.h. */
+#pragma once
+
+#include "cycle.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+
+/* Who says how much of guest i's access is remote, into its activity. */
+void cycle_find_evidence(struct cycle *cycle, size_t i);
+
+/* Asks for looks at guests again, and for samples of those whose group says too little. */
+void cycle_look_closer(struct cycle *cycle);
+
+/* Whether the CPUs of guest i may go with its memory. */
+bool cycle_may_steer(const struct cycle *cycle, size_t i);
+
+/* Does what the plan says, where this host may be moved on. */
+void cycle_act(struct cycle *cycle);

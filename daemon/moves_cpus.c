@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* CPUs that guests were given, from the plan's step until the daemon lets go of the guest. */
+#include "moves.h"
+
+#include <string.h>
+#include <syslog.h>
+
+#include "act/affinity.h"
+#include "moves_parts.h"
+#include "tell/event.h"
+
+bool moves_is_guest(const struct moves *moves, size_t i)
+{
+	return !(moves->watch->traits[i] & PLACE_TRAIT_INCLUDED);
+}
+
+int moves_steer(struct moves *moves, const struct place_step *step, size_t i)
+{
+	const struct place_topology *topology = &moves->host->topology;
+	int r;
+
+	r = affinity_give(moves->act, &moves->host->root, &moves->host->text, &moves->intents,
+			  step->pid, step->start_ns, moves_is_guest(moves, i),
+			  &topology->nodes[place_topology_index(topology, step->to_node)].cpus);
+	if (r < 0)
+		event(LOG_NOTICE, EVENT_TROUBLE, KV_U64("pid", (uint64_t)step->pid),
+		      KV("note", "its vCPUs stay where they are"), KV("error", strerror(-r)));
+	else
+		event(LOG_INFO, EVENT_STEER, KV_U64("pid", (uint64_t)step->pid),
+		      KV_U64("to", step->to_node), KV_U64("bytes_elsewhere", step->bytes));
+	return r;
+}
+
+void moves_let_go(struct moves *moves)
+{
+	const struct place_watch *watch = moves->watch;
+	bool has_changed = false;
+
+	for (size_t n = moves->intents.n; n-- > 0;) {
+		const struct intent *intent = &moves->intents.list[n];
+		const int i = place_watch_find(watch, intent->pid);
+
+		if (intent->kind != INTENT_AFFINITY ||
+		    (i >= 0 && watch->guests[i].start_ns == intent->start_ns &&
+		     watch->classes[i] != PLACE_CLASS_EXCLUDED))
+			continue;
+		affinity_take_back(moves->act, &moves->host->root, &moves->host->text,
+				   &moves->intents, intent->pid, intent->start_ns);
+		has_changed = true;
+	}
+	if (has_changed)
+		(void)intents_write(&moves->intents);
+}
+
+void moves_take_back(struct moves *moves)
+{
+	const bool has_any = moves->intents.n > 0;
+
+	for (size_t n = moves->intents.n; n-- > 0;) {
+		const struct intent *intent = &moves->intents.list[n];
+
+		if (intent->kind == INTENT_AFFINITY)
+			affinity_take_back(moves->act, &moves->host->root, &moves->host->text,
+					   &moves->intents, intent->pid, intent->start_ns);
+	}
+	if (has_any)
+		(void)intents_write(&moves->intents);
+}
+
+bool moves_steers(const struct moves *moves, int pid, uint64_t start_ns)
+{
+	return intents_find(&moves->intents, INTENT_AFFINITY, pid, start_ns) != NULL;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of moves*.c share; others include moves.h. */
+#pragma once
+
+#include "moves.h"
+
+/* Whether the one at index i of the watch is a guest: else all of its memory and threads count. */
+bool moves_is_guest(const struct moves *moves, size_t i);
+
+/* The log line of a move that has ended. */
+void moves_tell_end(const struct move *move);
+
+/* Of who has ended the intent goes; who was excluded, or is no guest any more, is let go. */
+void moves_let_go(struct moves *moves);
+
+/* Gives all guests their CPUs back. */
+void moves_take_back(struct moves *moves);
