@@ -222,6 +222,7 @@ static const char *why_stop(const struct moves *moves, const struct move *move)
 void moves_check(struct moves *moves, bool is_paused)
 {
 	moves_let_go(moves);
+	moves_follow(moves);
 	for (size_t i = 0; i < MOVES_MAX; i++) {
 		struct move *move = &moves->list[i];
 		const char *reason = move->mover ? why_stop(moves, move) : NULL;

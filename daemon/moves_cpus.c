@@ -2,6 +2,7 @@
 /* CPUs that guests were given, from the plan's step until the daemon lets go of the guest. */
 #include "moves.h"
 
+#include <errno.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -50,6 +51,49 @@ void moves_let_go(struct moves *moves)
 	}
 	if (has_changed)
 		(void)intents_write(&moves->intents);
+}
+
+/* A process may make threads as fast as it likes; the others are for the next turn. */
+#define FOLLOW_MAX 64
+
+static void follow(struct moves *moves, struct intent *intent, size_t i)
+{
+	struct place_thread thread;
+	unsigned n_given = 0;
+	int error = 0;
+
+	for (unsigned n = 0; n < FOLLOW_MAX; n++) {
+		int r;
+
+		if (!place_watch_next_thread(moves->watch, i, &intent->seen, &thread))
+			break;
+		r = affinity_follow(moves->act, &moves->host->root, &moves->host->text, intent,
+				    moves_is_guest(moves, i), &thread);
+		n_given += r > 0;
+		if (r < 0 && r != -ESRCH)
+			error = r;
+	}
+	if (n_given)
+		event(LOG_INFO, EVENT_STEER, KV_U64("pid", (uint64_t)intent->pid),
+		      KV_U64("threads", n_given),
+		      KV("note", "they came later and go where the others are"));
+	if (error)
+		event(LOG_NOTICE, EVENT_TROUBLE, KV_U64("pid", (uint64_t)intent->pid),
+		      KV("note", "a vCPU that came later stays where it is"),
+		      KV("error", strerror(-error)));
+}
+
+void moves_follow(struct moves *moves)
+{
+	for (size_t n = 0; n < moves->intents.n; n++) {
+		struct intent *intent = &moves->intents.list[n];
+		const int i = intent->kind == INTENT_AFFINITY ?
+				      place_watch_find(moves->watch, intent->pid) :
+				      -ENOENT;
+
+		if (i >= 0 && moves->watch->guests[i].start_ns == intent->start_ns)
+			follow(moves, intent, (size_t)i);
+	}
 }
 
 void moves_take_back(struct moves *moves)

@@ -13,5 +13,8 @@ void moves_tell_end(const struct move *move);
 /* Of who has ended the intent goes; who was excluded, or is no guest any more, is let go. */
 void moves_let_go(struct moves *moves);
 
+/* vCPUs that were added to guests whose CPUs we gave get the same. */
+void moves_follow(struct moves *moves);
+
 /* Gives all guests their CPUs back. */
 void moves_take_back(struct moves *moves);

@@ -199,6 +199,12 @@ struct place_activity {
 	enum place_evidence evidence;
 };
 
+/* A thread, never mistaken for another that has its id later; ordered by start, then by id. */
+struct place_thread {
+	uint64_t start_ns; /* since boot, as /proc has it: in steps of 10 ms */
+	int tid;
+};
+
 #define PLACE_GROUP_PATH_MAX 512
 
 /* One look at a process: all that takes more than the first tier. Plain values: it crosses a pipe.

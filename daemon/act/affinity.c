@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "observe/facts.h"
+#include "observe/procstat.h"
 
 /* A thread that may use more than `have` alone: the rest of a set that is compared. */
 struct walk {
@@ -22,14 +22,14 @@ struct walk {
 	int r; /* of what could not be changed */
 };
 
-/* QEMU names its vCPU threads "CPU 0/KVM", under emulation "CPU 0/TCG". */
 static bool is_vcpu(const struct walk *walk, unsigned tid)
 {
 	if (!walk->is_guest)
 		return true;
-	return place_root_readf(walk->root, walk->text, "proc/%d/task/%u/comm", walk->pid, tid) ==
-		       0 &&
-	       strncmp(walk->text->data, "CPU ", 4) == 0;
+	if (place_root_readf(walk->root, walk->text, "proc/%d/task/%u/comm", walk->pid, tid) < 0)
+		return false;
+	walk->text->data[strcspn(walk->text->data, "\n")] = '\0';
+	return place_comm_is_vcpu(walk->text->data);
 }
 
 static int visit(unsigned tid, void *data)
@@ -56,23 +56,27 @@ static int visit(unsigned tid, void *data)
 	return 0;
 }
 
-/* Whoever has the pid now may be another process. */
-static bool is_same_process(const struct walk *walk)
+/* Whoever has the pid now may be another process. Returns: 0 or -ESRCH. */
+static int read_process(const struct walk *walk, struct place_procstat *stat)
 {
-	uint64_t cpu_time_ns, start_ns;
-
-	return place_root_readf(walk->root, walk->text, "proc/%d/stat", walk->pid) == 0 &&
-	       place_facts_parse_stat(walk->text->data, &cpu_time_ns, &start_ns) == 0 &&
-	       start_ns == walk->start_ns;
+	if (place_root_readf(walk->root, walk->text, "proc/%d/stat", walk->pid) < 0 ||
+	    place_procstat_parse(walk->text->data, stat) < 0 ||
+	    place_ticks_to_ns(stat->start_ticks) != walk->start_ns)
+		return -ESRCH;
+	return 0;
 }
 
 static int walk_threads(struct walk *walk)
 {
+	struct place_procstat stat;
 	char path[32];
-	int r;
+	int r = read_process(walk, &stat);
 
-	if (!is_same_process(walk))
-		return -ESRCH;
+	if (r < 0)
+		return r;
+	/* Whoever looks only may turn away; what was given is taken back from all. */
+	if (!walk->to && stat.n_threads > AFFINITY_THREADS_MAX)
+		return -E2BIG;
 	snprintf(path, sizeof(path), "proc/%d/task", walk->pid);
 	r = place_root_each_id(walk->root, path, "", visit, walk);
 	return r == -ENOENT ? -ESRCH : r;
@@ -125,7 +129,11 @@ int affinity_give(struct act *act, const struct place_root *root, struct place_t
 	struct intent intent = {
 		.kind = INTENT_AFFINITY, .pid = pid, .start_ns = start_ns, .given = *cpus
 	};
-	int r = learn(&walk);
+	int r;
+
+	/* Who begins from here on may have been passed by: a start is known by the tick. */
+	intent.seen.start_ns = act->ops->now_ns(act) - place_ticks_to_ns(1);
+	r = learn(&walk);
 
 	if (r < 0)
 		return r;
@@ -155,10 +163,24 @@ int affinity_give(struct act *act, const struct place_root *root, struct place_t
 }
 
 int affinity_follow(struct act *act, const struct place_root *root, struct place_text *text,
-		    const struct intent *intent, bool is_guest)
+		    struct intent *intent, bool is_guest, const struct place_thread *thread)
 {
-	return change(act, root, text, intent->pid, intent->start_ns, is_guest, &intent->before,
-		      &intent->given);
+	struct place_procstat stat;
+	struct place_set cpus;
+	int r;
+
+	intent->seen = *thread;
+	if (place_root_readf(root, text, "proc/%d/task/%d/stat", intent->pid, thread->tid) < 0 ||
+	    place_procstat_parse(text->data, &stat) < 0 ||
+	    place_ticks_to_ns(stat.start_ticks) != thread->start_ns)
+		return -ESRCH;
+	if (is_guest && !place_comm_is_vcpu(stat.comm))
+		return 0;
+	r = act->ops->get_affinity(act, thread->tid, &cpus);
+	if (r < 0 || !place_set_equal(&cpus, &intent->before))
+		return r;
+	r = act->ops->set_affinity(act, thread->tid, &intent->given);
+	return r < 0 ? r : 1;
 }
 
 void affinity_take_back(struct act *act, const struct place_root *root, struct place_text *text,

@@ -12,22 +12,35 @@
 #include "act/act.h"
 #include "act/intent.h"
 #include "host/root.h"
+#include "observe/watch.h"
+
+/* As many as the watch knows of a process. */
+#define AFFINITY_THREADS_MAX PLACE_WATCH_THREADS_MAX
 
 /*
  * Gives the vCPU threads of a guest to cpus; of a process that is no guest, all threads. The intent
  * is added and written to disk first.
  *
- * Returns: 0; -EBUSY its threads differ from each other, or from what we gave before: somebody
- * pinned one; -ESRCH gone; -ENOENT it has no vCPU thread; -EINVAL its cpuset has none of these
- * CPUs; or -errno of writing the intent. Nothing is changed then.
+ * Processes with more than AFFINITY_THREADS_MAX threads are left alone: the loop does this itself.
+ *
+ * Returns: 0; -E2BIG too many threads; -EBUSY its threads differ from each other, or from what we
+ * gave before: somebody pinned one; -ESRCH gone; -ENOENT it has no vCPU thread; -EINVAL its cpuset
+ * has none of these CPUs; or -errno of writing the intent. Nothing is changed then.
  */
 int affinity_give(struct act *act, const struct place_root *root, struct place_text *text,
 		  struct intents *intents, int pid, uint64_t start_ns, bool is_guest,
 		  const struct place_set *cpus);
 
-/* Threads that came since (a vCPU was added) follow. Returns: how many were changed, or -errno. */
+/*
+ * A thread that came after intent->seen (a vCPU was added) follows, if it still has what the others
+ * had before: it is looked at once, and what anybody gives it later stands. intent->seen becomes
+ * this thread.
+ *
+ * Returns: 1 it was given them; 0 it has CPUs of its own, or has them already; -ESRCH it has ended;
+ * or -errno: it keeps what it has.
+ */
 int affinity_follow(struct act *act, const struct place_root *root, struct place_text *text,
-		    const struct intent *intent, bool is_guest);
+		    struct intent *intent, bool is_guest, const struct place_thread *thread);
 
 /*
  * Takes back what was given: threads that still have it get what they had before. The intent is

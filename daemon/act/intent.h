@@ -27,6 +27,8 @@ struct intent {
 	int pid;
 	uint64_t start_ns;
 	struct place_set before, given;
+	/* Threads up to this one are done with; not in the file: a start takes all back. */
+	struct place_thread seen;
 };
 
 struct intents {

@@ -95,6 +95,9 @@ struct place_watch {
 	int rotate_pid; /* the guest whose threads are next */
 };
 
+/* KVM_MAX_VCPUS of x86 is 4096 since 6.7; vCPUs are made early, so that they are listed first. */
+#define PLACE_WATCH_THREADS_MAX 4352
+
 /* 5 to 15 s are between two cycles: of 1000 guests with 8 vCPUs each one in eight per cycle. */
 #define PLACE_WATCH_THREAD_READS 1024
 
@@ -149,6 +152,15 @@ int place_watch_find(const struct place_watch *watch, int pid);
  * none of its memory is in a hugepage pool that the group does not count.
  */
 bool place_watch_has_own_group(const struct place_watch *watch, size_t i);
+
+/*
+ * The vCPU threads of a guest, in the order in which they began; without threads named as vCPUs,
+ * all of them. As they were listed last: who came since then is missing for some cycles. At most
+ * PLACE_WATCH_THREADS_MAX are known, those with the lowest ids.
+ * Returns: whether there is one behind *after; it is in *ret_thread then.
+ */
+bool place_watch_next_thread(const struct place_watch *watch, size_t i,
+			     const struct place_thread *after, struct place_thread *ret_thread);
 
 /* Bytes per node from the second tier, `n_nodes` of them. A guest's own group goes before. */
 void place_watch_set_bytes(struct place_watch *watch, size_t i, const uint64_t *bytes,

@@ -16,8 +16,6 @@
 #include "observe/watched.h"
 
 #define NS_PER_S UINT64_C(1000000000)
-/* KVM_MAX_VCPUS of x86 is 4096 since 6.7; vCPUs are made early, so that they are listed first. */
-#define THREADS_MAX 4352
 #define PASSES_MAX 32
 /* Worker threads come and go: not a reason to list at once. */
 #define PASSES_BEFORE_NEWS 4
@@ -126,9 +124,13 @@ static int list_thread(struct place_watch *watch, const struct watch_threads *th
 		return r;
 	if (read_thread(watch, tasks, tid, &stat) < 0)
 		return 0;
+	if (known && known->start_ticks != stat.start_ticks)
+		known = NULL; /* another has its id */
 	watch->listed[(*n)++] = (struct watch_listed){
-		.thread =
-			known ? *known : (struct watch_thread){ .tid = tid, .node = WATCH_NO_NODE },
+		.thread = known ? *known :
+				  (struct watch_thread){ .tid = tid,
+							 .node = WATCH_NO_NODE,
+							 .start_ticks = stat.start_ticks },
 		.is_new = !known,
 		.is_vcpu = place_comm_is_vcpu(stat.comm),
 		.node = node_of(watch, stat.processor),
@@ -187,7 +189,7 @@ static int list_threads(struct place_watch *watch, struct place_watched *entry,
 	size_t n = 0;
 	int r = 0;
 
-	while (r == 0 && n < THREADS_MAX && (name = watch_dir_next(&dir))) {
+	while (r == 0 && n < PLACE_WATCH_THREADS_MAX && (name = watch_dir_next(&dir))) {
 		unsigned tid;
 
 		if (place_text_unsigned(name, &tid) == 0 && tid <= INT_MAX)
@@ -308,6 +310,32 @@ void watch_threads_rotate(struct place_watch *watch, uint64_t now_ns)
 		at++;
 	}
 	watch->rotate_pid = watch->guests[at % watch->n].pid;
+}
+
+static bool is_before(const struct place_thread *a, const struct place_thread *b)
+{
+	return a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->tid < b->tid;
+}
+
+bool place_watch_next_thread(const struct place_watch *watch, size_t i,
+			     const struct place_thread *after, struct place_thread *ret_thread)
+{
+	const struct watch_threads *threads = &watch->entries[i]->threads;
+	const struct place_thread from = *after; /* which may be ret_thread */
+	bool has_found = false;
+
+	for (size_t k = 0; k < threads->n; k++) {
+		const struct place_thread thread = {
+			.start_ns = place_ticks_to_ns(threads->list[k].start_ticks),
+			.tid = threads->list[k].tid,
+		};
+
+		if (!is_before(&from, &thread) || (has_found && !is_before(&thread, ret_thread)))
+			continue;
+		*ret_thread = thread;
+		has_found = true;
+	}
+	return has_found;
 }
 
 void watch_threads_done(struct watch_threads *threads)

@@ -27,6 +27,7 @@ struct watch_thread {
 	int tid;
 	uint16_t node; /* index, where it ran last, or WATCH_NO_NODE */
 	uint64_t cpu_ticks;
+	uint64_t start_ticks;
 };
 
 /* A thread as it was just found: what is counted of it waits for who else is there. */

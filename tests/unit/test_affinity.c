@@ -17,7 +17,10 @@
 #include "state_dir.h"
 
 #define START_NS UINT64_C(50000000) /* 5 ticks */
-#define THREADS 4		    /* tids 100 (main), 101, 102 (vCPUs), 103 (vCPU to come) */
+#define NOW_NS UINT64_C(90000000)
+#define THREADS 4 /* tids 100 (main), 101, 102 (vCPUs), 103 (vCPU to come) */
+
+#define STAT "100 (qemu (x) y) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 3 0 5 1 1\n"
 
 static char top[] = "/tmp/placed-affinity-XXXXXX";
 static struct place_root root;
@@ -68,7 +71,13 @@ static int set_affinity(struct act *act, int tid, const struct place_set *cpus)
 static struct act act;
 static struct place_text text;
 
-static void put_thread(int tid, const char *comm)
+static uint64_t now_ns(struct act *unused)
+{
+	(void)unused;
+	return NOW_NS;
+}
+
+static void put_thread_at(int tid, const char *comm, unsigned start_ticks)
 {
 	char path[128];
 	FILE *file;
@@ -84,8 +93,27 @@ static void put_thread(int tid, const char *comm)
 	snprintf(path, sizeof(path), "%s/proc/100/task/%d/comm", top, tid);
 	file = fopen(path, "we");
 	assert_non_null(file);
-	fputs(comm, file);
+	fprintf(file, "%s\n", comm);
 	fclose(file);
+	snprintf(path, sizeof(path), "%s/proc/100/task/%d/stat", top, tid);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fprintf(file, "%d (%s) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 3 0 %u 1 1\n", tid, comm,
+		start_ticks);
+	fclose(file);
+}
+
+static void put_thread(int tid, const char *comm)
+{
+	put_thread_at(tid, comm, 5);
+}
+
+static void remove_thread(int tid)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s/proc/100/task/%d", top, tid);
+	assert_int_equal(system(command), 0);
 }
 
 static void put_stat(const char *line)
@@ -105,15 +133,16 @@ static int set_up(void **state)
 	static const struct act_ops ops = {
 		.get_affinity = get_affinity,
 		.set_affinity = set_affinity,
+		.now_ns = now_ns,
 	};
 
 	(void)state;
 	act.ops = &ops;
 	assert_non_null(mkdtemp(top));
-	put_thread(100, "qemu-system-x86\n");
-	put_stat("100 (qemu (x) y) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 3 0 5 1 1\n");
-	put_thread(101, "CPU 0/KVM\n");
-	put_thread(102, "CPU 1/KVM\n");
+	put_thread(100, "qemu-system-x86");
+	put_stat(STAT);
+	put_thread(101, "CPU 0/KVM");
+	put_thread(102, "CPU 1/KVM");
 	assert_int_equal(place_set_parse_list("0-7", &all), 0);
 	assert_int_equal(place_set_parse_list("0-3", &low), 0);
 	assert_int_equal(place_set_parse_list("4-7", &high), 0);
@@ -144,6 +173,11 @@ static int begin(void **state)
 static int give(struct intents *intents, const struct place_set *cpus)
 {
 	return affinity_give(&act, &root, &text, intents, 100, START_NS, true, cpus);
+}
+
+static int follow(struct intents *intents, const struct place_thread *thread)
+{
+	return affinity_follow(&act, &root, &text, &intents->list[0], true, thread);
 }
 
 static void expect(const struct place_set *main_cpus, const struct place_set *vcpu0,
@@ -211,13 +245,72 @@ static void test_new_threads_follow(void **state)
 {
 	struct intents intents = { 0 };
 
+	struct place_thread thread = { .start_ns = 110000000, .tid = 103 };
+
 	(void)state;
 	assert_int_equal(give(&intents, &low), 0);
-	assert_int_equal(affinity_follow(&act, &root, &text, &intents.list[0], true), 0);
-	put_thread(103, "CPU 2/KVM\n");
-	assert_int_equal(affinity_follow(&act, &root, &text, &intents.list[0], true), 1);
+	/* Whoever began in the last tick before may have been passed by. */
+	assert_int_equal(intents.list[0].seen.start_ns, NOW_NS - 10000000);
+	put_thread_at(103, "CPU 2/KVM", 11);
+	assert_int_equal(follow(&intents, &thread), 1);
 	assert_true(place_set_equal(&affinities[3], &low));
+	assert_int_equal(intents.list[0].seen.start_ns, thread.start_ns);
+	assert_int_equal(intents.list[0].seen.tid, 103);
 	expect(&all, &low, &low);
+	/* Elsewhere: all of them, and back again. */
+	assert_int_equal(give(&intents, &high), 0);
+	assert_true(place_set_equal(&affinities[3], &high));
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	assert_true(place_set_equal(&affinities[3], &all));
+	intents_done(&intents);
+	remove_thread(103);
+}
+
+static void test_who_does_not_follow(void **state)
+{
+	struct place_thread thread = { .start_ns = 110000000, .tid = 103 };
+	struct intents intents = { 0 };
+
+	(void)state;
+	assert_int_equal(give(&intents, &low), 0);
+	/* It has ended; another has its id. */
+	assert_int_equal(follow(&intents, &thread), -ESRCH);
+	put_thread_at(103, "CPU 2/KVM", 12);
+	assert_int_equal(follow(&intents, &thread), -ESRCH);
+	/* No vCPU. */
+	put_thread_at(103, "worker", 11);
+	assert_int_equal(follow(&intents, &thread), 0);
+	assert_true(place_set_equal(&affinities[3], &all));
+	/* Somebody pinned it. */
+	put_thread_at(103, "CPU 2/KVM", 11);
+	affinities[3] = high;
+	assert_int_equal(follow(&intents, &thread), 0);
+	assert_true(place_set_equal(&affinities[3], &high));
+	/* Its cpuset has none of them. */
+	affinities[3] = all;
+	refuse_tid = 103;
+	assert_int_equal(follow(&intents, &thread), -EINVAL);
+	assert_true(place_set_equal(&affinities[3], &all));
+	intents_done(&intents);
+	remove_thread(103);
+}
+
+static void test_too_many_threads(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	put_stat("100 (qemu (x) y) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 4353 0 5 1 1\n");
+	assert_int_equal(give(&intents, &low), -E2BIG);
+	expect(&all, &all, &all);
+	assert_int_equal(intents.n, 0);
+	/* Those that came since it was given are no reason to leave it so. */
+	put_stat(STAT);
+	assert_int_equal(give(&intents, &low), 0);
+	put_stat("100 (qemu (x) y) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 4353 0 5 1 1\n");
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&all, &all, &all);
+	put_stat(STAT);
 	intents_done(&intents);
 }
 
@@ -313,6 +406,8 @@ int main(void)
 		cmocka_unit_test_setup(test_pins_of_others_stand, begin),
 		cmocka_unit_test_setup(test_refused_is_undone, begin),
 		cmocka_unit_test_setup(test_new_threads_follow, begin),
+		cmocka_unit_test_setup(test_who_does_not_follow, begin),
+		cmocka_unit_test_setup(test_too_many_threads, begin),
 		cmocka_unit_test_setup(test_gone, begin),
 		cmocka_unit_test_setup(test_another_process, begin),
 		cmocka_unit_test(test_intents_text),

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "host/cleanup.h"
+#include "observe/procstat.h"
 #include "observe/watch.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -613,6 +614,7 @@ static void test_threads_without_names(void **state)
 
 static void test_hotplugged_vcpu(void **state)
 {
+	struct place_thread thread = { 0 };
 	uint64_t now_ns = S;
 
 	(void)state;
@@ -622,16 +624,31 @@ static void test_hotplugged_vcpu(void **state)
 	assert_int_equal(adopt(20, S), 0);
 	refresh_often(3, &now_ns);
 	expect_run(0, 1000, 0);
+	assert_true(place_watch_next_thread(&watch, 0, &thread, &thread));
+	assert_int_equal(thread.tid, 22);
+	assert_int_equal(thread.start_ns, place_ticks_to_ns(START_TICKS));
+	assert_false(place_watch_next_thread(&watch, 0, &thread, &thread));
 	put_stat(20, (struct line){ .comm = "qemu-system-x86", .n_threads = 3 });
 	put_thread(20, 23, (struct line){ .comm = "CPU 1/KVM", .ticks = 90000, .processor = 2 });
 	refresh_often(8, &now_ns);
-	assert_in_range(watch.activities[0].run_permille[1], 400, 999);
+	assert_true(place_watch_next_thread(&watch, 0, &thread, &thread));
+	assert_int_equal(thread.tid, 23);
+	assert_false(place_watch_next_thread(&watch, 0, &thread, &thread));
 	/* And out again. */
 	assert_int_equal(system("rm -r proc/20/task/23"), 0);
 	put_stat(20, (struct line){ .comm = "qemu-system-x86", .n_threads = 2 });
 	put_thread(20, 22, (struct line){ .comm = "CPU 0/KVM", .ticks = 5000 });
 	refresh_often(3, &now_ns);
 	assert_in_range(watch.activities[0].run_permille[0], 900, 1000);
+	/* Ids come again: another thread, which began later, and goes behind all. */
+	put_thread(20, 22,
+		   (struct line){ .comm = "CPU 0/KVM", .ticks = 9, .start = START_TICKS + 1 });
+	put_stat(20, (struct line){ .comm = "qemu-system-x86", .n_threads = 3 });
+	refresh_often(8, &now_ns);
+	assert_true(place_watch_next_thread(&watch, 0, &thread, &thread));
+	assert_int_equal(thread.tid, 22);
+	assert_false(place_watch_next_thread(&watch, 0, &thread, &thread));
+	assert_in_range(watch.activities[0].run_permille[1], 400, 999);
 }
 
 /* However many there are, a cycle reads so many files; and everybody's turn comes. */
