@@ -631,6 +631,7 @@ static void test_hotplugged_vcpu(void **state)
 	put_stat(20, (struct line){ .comm = "qemu-system-x86", .n_threads = 3 });
 	put_thread(20, 23, (struct line){ .comm = "CPU 1/KVM", .ticks = 90000, .processor = 2 });
 	refresh_often(8, &now_ns);
+	assert_in_range(watch.activities[0].run_permille[1], 400, 999);
 	assert_true(place_watch_next_thread(&watch, 0, &thread, &thread));
 	assert_int_equal(thread.tid, 23);
 	assert_false(place_watch_next_thread(&watch, 0, &thread, &thread));
@@ -648,7 +649,6 @@ static void test_hotplugged_vcpu(void **state)
 	assert_true(place_watch_next_thread(&watch, 0, &thread, &thread));
 	assert_int_equal(thread.tid, 22);
 	assert_false(place_watch_next_thread(&watch, 0, &thread, &thread));
-	assert_in_range(watch.activities[0].run_permille[1], 400, 999);
 }
 
 /* However many there are, a cycle reads so many files; and everybody's turn comes. */
