@@ -83,6 +83,39 @@ struct place_node_sample {
 	struct place_pool pools[PLACE_POOLS_MAX];
 };
 
+enum place_reclaim_fact {
+	PLACE_RECLAIM_SCANNED = 1 << 0,
+	PLACE_RECLAIM_STOLEN = 1 << 1,
+	PLACE_RECLAIM_WRITTEN = 1 << 2,
+	PLACE_RECLAIM_REFAULTED = 1 << 3,
+};
+
+/* What the kernel has reclaimed of a node since the boot, in pages: observe/reclaim. */
+struct place_reclaim {
+	unsigned known;		  /* of enum place_reclaim_fact */
+	uint64_t scanned_pages;	  /* looked at for something to take */
+	uint64_t stolen_pages;	  /* taken */
+	uint64_t written_pages;	  /* written out for it: swap, nearly always */
+	uint64_t refaulted_pages; /* anonymous ones that came back from swap */
+};
+
+enum place_stall_fact {
+	PLACE_STALL_SOME = 1 << 0,
+	PLACE_STALL_FULL = 1 << 1,
+	PLACE_STALL_SWAP = 1 << 2,
+};
+
+/* How the host as a whole fares for want of memory: PSI, and what swap has left. */
+struct place_stall {
+	unsigned known;		      /* of enum place_stall_fact */
+	unsigned some_avg10_permille; /* of the last 10 s in which some task waited for memory */
+	unsigned full_avg10_permille; /* in which all did */
+	uint64_t some_total_us;	      /* since the boot */
+	uint64_t full_total_us;
+	uint64_t swap_total_bytes;
+	uint64_t swap_free_bytes;
+};
+
 enum place_guest_fact {
 	PLACE_GUEST_NAME = 1 << 0,
 	PLACE_GUEST_UUID = 1 << 1,
@@ -303,9 +336,10 @@ struct place_node_model {
 	uint64_t usable_bytes;	 /* free + reclaimable - reserve - promised, at least 0 */
 	uint64_t pool_bytes;	 /* the largest pool's free pages, less what is promised */
 	uint64_t pool_promised_bytes;
+	/* Room less what can only come from here: what may come from several nodes goes by it. */
+	uint64_t left_bytes;
 	/* Work space of place_model_build(), meaningless afterwards. */
 	uint64_t weight;
-	uint64_t left_bytes;
 	unsigned first_word, end_word; /* of cpus: where its bits are */
 };
 
@@ -391,4 +425,53 @@ struct place_plan {
 	struct place_step steps[PLACE_STEPS_MAX];
 	enum place_fate *fates; /* per guest, same order as the sample */
 	int after_pid;		/* up to which it was weighed in turn: kept from plan to plan */
+};
+
+/* ---- who may come to harm: decide/pressure ------------------------------------------------- */
+
+/* What may happen to a guest that takes all it may. Words: place_risk_word(). Ascending. */
+enum place_risk {
+	PLACE_RISK_UNKNOWN,  /* a fact is missing: nothing is said */
+	PLACE_RISK_NONE,     /* it fits */
+	PLACE_RISK_LOCALITY, /* some of it would lie elsewhere than it should */
+	PLACE_RISK_SWAP,     /* its nodes would be reclaimed, it and others swapped */
+	PLACE_RISK_KILL,     /* and swap does not hold that, or a hugepage pool runs out */
+	PLACE_RISK_COUNT,
+};
+
+/* What helps. */
+enum place_remedy {
+	PLACE_REMEDY_NONE,
+	PLACE_REMEDY_MODE, /* preferred or interleave, or other nodes: there is room on them */
+	PLACE_REMEDY_ROOM, /* no node has it: fewer guests, less memory, more swap */
+	PLACE_REMEDY_POOL, /* more hugepages on its nodes */
+	PLACE_REMEDY_COUNT,
+};
+
+/* How near the kernel is to swapping on a node. Words: place_nearness_word(). Ascending. */
+enum place_nearness {
+	PLACE_NEARNESS_UNKNOWN,
+	PLACE_NEARNESS_CALM,
+	PLACE_NEARNESS_CLOSE,	/* the next page may begin it */
+	PLACE_NEARNESS_RECLAIM, /* the kernel looks for pages to take */
+	PLACE_NEARNESS_SWAP,	/* and writes them out, or reads them back */
+	PLACE_NEARNESS_COUNT,
+};
+
+struct place_pressure {
+	enum place_risk risk;
+	enum place_remedy remedy;
+	enum place_nearness nearness; /* the worst of its nodes */
+	bool is_pool;		      /* the figures are of hugepages of its size */
+	bool is_home;		      /* its nodes are home_node alone; else guest.mems */
+	unsigned home_node;
+	uint64_t limit_bytes;	   /* what it may have: less what is ballooned away */
+	uint64_t growth_bytes;	   /* of it not taken yet */
+	uint64_t room_bytes;	   /* on its nodes, after their reserve */
+	uint64_t neighbours_bytes; /* of the room, promised to others */
+	uint64_t short_bytes;	   /* growth for which there is no place on its nodes */
+	uint64_t spare_bytes;	   /* how far it is from the next worse risk; UINT64_MAX: far */
+	uint64_t elsewhere_bytes;  /* what all other nodes have to spare */
+	bool has_better;	   /* one of them alone has what is short: better_node */
+	unsigned better_node;
 };

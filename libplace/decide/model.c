@@ -286,13 +286,30 @@ static uint64_t guest_millicpu(const struct place_guest *guest)
 	return step * (have_vcpus ? place_least(steps, CPU_STEPS) : steps);
 }
 
-static struct claim claim_of_guest(const struct build *build, const struct place_guest *guest)
+void place_model_guest_claim(const struct place_policy *policy, const struct place_guest *guest,
+			     uint64_t *ret_plain_bytes, uint64_t *ret_pool_bytes)
 {
-	uint64_t overhead = build->policy->guest_overhead_bytes;
+	uint64_t overhead = policy->guest_overhead_bytes;
 	uint64_t ram = guest->memory_bytes;
 	bool have_resident = guest->known & PLACE_GUEST_RESIDENT;
 	uint64_t resident = have_resident ? guest->resident_bytes : 0;
 	uint64_t resident_pool = have_resident ? guest->resident_pool_bytes : 0;
+
+	*ret_plain_bytes = *ret_pool_bytes = 0;
+	if (!(guest->known & PLACE_GUEST_MEMORY))
+		return;
+	if (guest->known & PLACE_GUEST_BALLOON)
+		ram = place_least(ram, guest->balloon_bytes);
+	if (guest->hugepage_bytes) {
+		*ret_pool_bytes = place_subtract(ram, resident_pool);
+		*ret_plain_bytes = place_subtract(overhead, resident);
+	} else {
+		*ret_plain_bytes = place_subtract(place_add(ram, overhead), resident);
+	}
+}
+
+static struct claim claim_of_guest(const struct build *build, const struct place_guest *guest)
+{
 	bool is_bound = guest->known & PLACE_GUEST_MEMS && guest->bind != PLACE_BIND_NONE;
 	struct claim claim = {
 		.mems = is_bound ? &guest->mems : NULL,
@@ -301,16 +318,7 @@ static struct claim claim_of_guest(const struct build *build, const struct place
 		.millicpu = guest_millicpu(guest),
 	};
 
-	if (!(guest->known & PLACE_GUEST_MEMORY))
-		return claim;
-	if (guest->known & PLACE_GUEST_BALLOON)
-		ram = place_least(ram, guest->balloon_bytes);
-	if (guest->hugepage_bytes) {
-		claim.pool_bytes = place_subtract(ram, resident_pool);
-		claim.plain_bytes = place_subtract(overhead, resident);
-	} else {
-		claim.plain_bytes = place_subtract(place_add(ram, overhead), resident);
-	}
+	place_model_guest_claim(build->policy, guest, &claim.plain_bytes, &claim.pool_bytes);
 	return claim;
 }
 

@@ -37,3 +37,10 @@ int place_model_build_without(const struct place_topology *topology,
 			      const struct place_promise *promises, size_t n_promises,
 			      const struct place_policy *policy, struct place_node_model *nodes,
 			      struct place_model *ret_model);
+
+/*
+ * What a guest may still take, QEMU's own needs included: its claim on plain memory and on the
+ * pools. Where it is not known what it has, that is all of it; 0 where its size is not known.
+ */
+void place_model_guest_claim(const struct place_policy *policy, const struct place_guest *guest,
+			     uint64_t *ret_plain_bytes, uint64_t *ret_pool_bytes);

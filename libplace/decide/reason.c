@@ -82,6 +82,24 @@ static const struct words sources[] = {
 	[PLACE_BYTES_SAMPLES] = { "samples", "" },
 };
 
+static const struct words risks[] = {
+	[PLACE_RISK_UNKNOWN] = { "unknown", "not enough is known to say" },
+	[PLACE_RISK_NONE] = { "none", "its nodes hold all that it may take" },
+	[PLACE_RISK_LOCALITY] = { "locality", "some of its memory may come to lie elsewhere" },
+	[PLACE_RISK_SWAP] = { "swap", "its nodes may be reclaimed into swap" },
+	[PLACE_RISK_KILL] = { "kill", "it may be killed" },
+};
+
+static const struct words nearnesses[] = {
+	[PLACE_NEARNESS_UNKNOWN] = { "unknown", "" },
+	[PLACE_NEARNESS_CALM] = { "calm", "" },
+	[PLACE_NEARNESS_CLOSE] = { "close", "the kernel is about to reclaim there" },
+	[PLACE_NEARNESS_RECLAIM] = { "reclaim", "the kernel reclaims there now" },
+	[PLACE_NEARNESS_SWAP] = { "swap", "the kernel swaps there now" },
+};
+
+_Static_assert(COUNT(risks) == PLACE_RISK_COUNT, "a risk has no words");
+_Static_assert(COUNT(nearnesses) == PLACE_NEARNESS_COUNT, "a nearness has no word");
 _Static_assert(COUNT(reasons) == PLACE_REASON_COUNT, "a reason has no words");
 _Static_assert(COUNT(verdicts) == PLACE_VERDICT_COUNT, "a verdict has no words");
 _Static_assert(COUNT(classes) == PLACE_CLASS_COUNT, "a class has no words");
@@ -137,4 +155,24 @@ const char *place_evidence_word(enum place_evidence evidence)
 const char *place_bytes_word(enum place_bytes_source source)
 {
 	return WORDS(sources, source)->word;
+}
+
+const char *place_risk_text(enum place_risk risk)
+{
+	return WORDS(risks, risk)->text;
+}
+
+const char *place_risk_word(enum place_risk risk)
+{
+	return WORDS(risks, risk)->word;
+}
+
+const char *place_nearness_text(enum place_nearness nearness)
+{
+	return WORDS(nearnesses, nearness)->text;
+}
+
+const char *place_nearness_word(enum place_nearness nearness)
+{
+	return WORDS(nearnesses, nearness)->word;
 }
