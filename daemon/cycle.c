@@ -84,10 +84,14 @@ static void refresh(struct cycle *cycle)
 static void mark(struct cycle *cycle)
 {
 	for (size_t i = 0; i < cycle->watch.n; i++) {
-		cycle->held_until_ns[i] = cycle->memories[i].held_until_ns;
-		cycle->is_moving[i] = moves_is_moving(&cycle->moves, cycle->memories[i].pid,
-						      cycle->memories[i].start_ns);
+		const struct cycle_memory *memory = &cycle->memories[i];
+		const bool is_mending =
+			moves_is_mending(&cycle->moves, memory->pid, memory->start_ns);
+
+		cycle->held_until_ns[i] = is_mending ? UINT64_MAX : memory->held_until_ns;
+		cycle->is_moving[i] = moves_is_moving(&cycle->moves, memory->pid, memory->start_ns);
 		cycle->may_steer[i] = cycle_may_steer(cycle, i);
+		cycle->may_change_nodes[i] = cycle_may_change_nodes(cycle, i);
 	}
 }
 
@@ -101,6 +105,7 @@ static void plan(struct cycle *cycle)
 		.held_until_ns = cycle->held_until_ns,
 		.is_moving = cycle->is_moving,
 		.may_steer = cycle->may_steer,
+		.may_change_nodes = cycle->may_change_nodes,
 		.promises = cycle->advice.ledger.promises,
 		.n_promises = advice_settle(&cycle->advice),
 		.policy = &cycle->policy,
@@ -207,7 +212,7 @@ static bool is_learning(const struct cycle *cycle)
 		if (cycle->plan.fates[i] == PLACE_FATE_UNKNOWN &&
 		    cycle->refreshed_ns < cycle->memories[i].seen_ns + LEARN_FOR_NS)
 			return true;
-	return moves_n_running(&cycle->moves) > 0;
+	return moves_n_running(&cycle->moves) > 0 || moves_has_to_mend(&cycle->moves);
 }
 
 static void decide_and_tell(struct cycle *cycle)
@@ -342,9 +347,12 @@ static void on_move_end(int pid, uint64_t start_ns, void *data)
 	struct cycle *cycle = data;
 
 	for (size_t i = 0; i < cycle->n_memories; i++)
-		if (cycle->memories[i].pid == pid && cycle->memories[i].start_ns == start_ns)
+		if (cycle->memories[i].pid == pid && cycle->memories[i].start_ns == start_ns) {
 			cycle->memories[i].held_until_ns =
 				now_ns(cycle) + cycle->settings->holdoff_s * NS_PER_S;
+			/* Its nodes may be others now. */
+			cycle->memories[i].is_look_due = true;
+		}
 	turn_in(cycle, AFTER_MOVE_US);
 }
 

@@ -56,7 +56,7 @@ struct cycle {
 	struct cycle_memory *memories; /* same order as the watch after cycle_turn() */
 	struct cycle_memory *memories_before;
 	uint64_t *held_until_ns;
-	bool *is_moving, *may_steer;
+	bool *is_moving, *may_steer, *may_change_nodes;
 	struct place_plan plan;
 	struct place_plan_scratch scratch;
 	size_t n_nodes; /* of the scratch */

@@ -20,6 +20,12 @@ bool cycle_may_steer(const struct cycle *cycle, size_t i)
 	       cycle->refreshed_ns >= cycle->memories[i].unsteerable_ns;
 }
 
+bool cycle_may_change_nodes(const struct cycle *cycle, size_t i)
+{
+	return place_class_changes_nodes(cycle->watch.classes[i], &cycle->watch.guests[i],
+					 cycle->watch.traits[i]);
+}
+
 /* What must stay free on the target: its reserve, and what others were promised of it. */
 static uint64_t reserve_on(struct cycle *cycle, size_t guest, unsigned node)
 {

@@ -60,6 +60,7 @@ static int reserve_guests(struct cycle *cycle)
 	    grow(&cycle->held_until_ns, room, sizeof(*cycle->held_until_ns)) < 0 ||
 	    grow(&cycle->is_moving, room, sizeof(*cycle->is_moving)) < 0 ||
 	    grow(&cycle->may_steer, room, sizeof(*cycle->may_steer)) < 0 ||
+	    grow(&cycle->may_change_nodes, room, sizeof(*cycle->may_change_nodes)) < 0 ||
 	    grow(&cycle->plan.fates, room, sizeof(*cycle->plan.fates)) < 0 ||
 	    grow(&cycle->scratch.traffic, room, sizeof(*cycle->scratch.traffic)) < 0)
 		return -ENOMEM;
@@ -109,6 +110,7 @@ void cycle_memories_done(struct cycle *cycle)
 	free(cycle->held_until_ns);
 	free(cycle->is_moving);
 	free(cycle->may_steer);
+	free(cycle->may_change_nodes);
 	free(cycle->plan.fates);
 	cycle->n_memories = cycle->room = 0;
 }

@@ -16,5 +16,8 @@ void cycle_look_closer(struct cycle *cycle);
 /* Whether the CPUs of guest i may go with its memory. */
 bool cycle_may_steer(const struct cycle *cycle, size_t i);
 
+/* Whether guest i may be given another node than the one that it is confined to. */
+bool cycle_may_change_nodes(const struct cycle *cycle, size_t i);
+
 /* Does what the plan says, where this host may be moved on. */
 void cycle_act(struct cycle *cycle);

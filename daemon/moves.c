@@ -118,13 +118,15 @@ static void on_done(void *data, const struct mover_report *report)
 	moves->n_ended++;
 	moves->n_failed += report->end != MOVER_DONE;
 	moves->n_moved_bytes += report->count.outcome_bytes[ACT_MOVED];
+	moves_mems_end(moves, move);
 	moves_tell_end(move);
 	moves->on_end(move->pid, move->start_ns, moves->data);
 }
 
-static int start_mover(struct moves *moves, struct move *move, size_t i, uint64_t reserve_bytes)
+static int start_mover(struct moves *moves, struct move *move, const struct place_step *step,
+		       size_t i, uint64_t reserve_bytes)
 {
-	const struct mover_order order = {
+	struct mover_order order = {
 		.pid = move->pid,
 		.start_ns = move->start_ns,
 		.to_node = move->to_node,
@@ -136,9 +138,19 @@ static int start_mover(struct moves *moves, struct move *move, size_t i, uint64_
 		.workers = moves->settings->workers < MOVER_WORKERS_MAX ? moves->settings->workers :
 									  MOVER_WORKERS_MAX,
 		.stuck = move->stuck,
+		.moves_mems = step->changes_nodes,
+		.from_node = step->from_node,
 	};
+	int r = step->changes_nodes ? moves_mems_begin(moves, step) : 0;
 
-	return mover_start(moves->event, &order, on_progress, on_done, move, &move->mover);
+	if (r < 0)
+		return r;
+	if (step->changes_nodes)
+		moves_mems_find_cpus(moves, step, &order.cpus);
+	r = mover_start(moves->event, &order, on_progress, on_done, move, &move->mover);
+	if (r < 0 && step->changes_nodes)
+		moves_mems_end(moves, move);
+	return r;
 }
 
 static void describe(struct moves *moves, struct move *move, const struct place_step *step,
@@ -179,7 +191,7 @@ int moves_start(struct moves *moves, const struct place_step *step, size_t i,
 	}
 	move->stuck = stuck;
 	describe(moves, move, step, i);
-	r = start_mover(moves, move, i, reserve_bytes);
+	r = start_mover(moves, move, step, i, reserve_bytes);
 	if (r < 0) {
 		move->end = MOVER_DIED;
 		move->end_ns = move->begin_ns;
@@ -223,6 +235,7 @@ void moves_check(struct moves *moves, bool is_paused)
 {
 	moves_let_go(moves);
 	moves_follow(moves);
+	moves_mems_check(moves);
 	for (size_t i = 0; i < MOVES_MAX; i++) {
 		struct move *move = &moves->list[i];
 		const char *reason = move->mover ? why_stop(moves, move) : NULL;
@@ -262,6 +275,8 @@ int moves_init(sd_event *event, struct place_host *host, struct place_watch *wat
 		r = intents_read(&host->root, &host->text, &moves->intents, &n_damaged);
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < moves->intents.n; i++)
+		moves->intents.list[i].is_inherited = true;
 	if (n_damaged)
 		event(LOG_WARNING, EVENT_TROUBLE, KV("note", INTENT_PATH " is damaged"));
 	moves_take_back(moves);
@@ -271,6 +286,7 @@ int moves_init(sd_event *event, struct place_host *host, struct place_watch *wat
 void moves_done(struct moves *moves)
 {
 	moves->realtime_job = job_cancel(moves->realtime_job);
+	moves->mend_job = job_cancel(moves->mend_job);
 	for (size_t i = 0; i < MOVES_MAX; i++) {
 		moves->list[i].mover = mover_cancel(moves->list[i].mover);
 		moves->list[i].stuck = stuck_free(moves->list[i].stuck);

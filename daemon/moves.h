@@ -59,6 +59,7 @@ struct moves {
 	struct intents intents;
 	size_t next; /* the place of the next one, if it is free */
 	struct move list[MOVES_MAX];
+	struct job *mend_job;
 	struct job *realtime_job;
 	struct realtime_finding realtime;
 	uint64_t realtime_ns; /* when that was looked at, 0: never */
@@ -102,6 +103,11 @@ void moves_check(struct moves *moves, bool is_paused);
 
 /* Whether the affinity of its threads is ours. */
 bool moves_steers(const struct moves *moves, int pid, uint64_t start_ns);
+
+/* Whether its groups are being changed, or are to be mended: no step is made for it meanwhile. */
+bool moves_is_mending(const struct moves *moves, int pid, uint64_t start_ns);
+/* Whether there is any such guest: the next turn comes soon. */
+bool moves_has_to_mend(const struct moves *moves);
 
 /* For reports, the oldest first. Returns: how many. */
 size_t moves_report(const struct moves *moves, struct report_move reports[MOVES_MAX]);

@@ -18,3 +18,19 @@ void moves_follow(struct moves *moves);
 
 /* Gives all guests their CPUs back. */
 void moves_take_back(struct moves *moves);
+
+/*
+ * A step that changes nodes: writes down what is about to be done. Returns: 0 or -errno, then it
+ * must not be done.
+ */
+int moves_mems_begin(struct moves *moves, const struct place_step *step);
+
+/* The CPUs that go along with it; untouched where libvirt has no name for the guest. */
+void moves_mems_find_cpus(const struct moves *moves, const struct place_step *step,
+			  struct cgroup_cpus *cpus);
+
+/* Its mover has ended, or was never started: what is left to do is for moves_mems_check(). */
+void moves_mems_end(struct moves *moves, const struct move *move);
+
+/* Each turn: starts a job where groups are wide and nobody is at work on them, or may have come. */
+void moves_mems_check(struct moves *moves);

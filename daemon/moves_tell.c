@@ -23,6 +23,9 @@ void moves_tell_end(const struct move *move)
 	      KV_U64("denied_bytes", count->outcome_bytes[ACT_DENIED]),
 	      KV_U64("ms", move->report.taken_ns / 1000000),
 	      KV_U64("longest_call_us", count->longest_ns / 1000),
+	      KV("mems", move->report.mems == RELOCATE_NONE ?
+				 NULL :
+				 relocate_state_word(move->report.mems)),
 	      KV("reason", move->reason ? move->reason : mover_end_word(move->end)),
 	      KV("error", move->report.error ? strerror(-move->report.error) : NULL));
 	if (!is_good)

@@ -416,6 +416,10 @@ struct place_step {
 	unsigned to_node;
 	uint64_t bytes; /* that lie elsewhere now */
 	unsigned remote_permille;
+	/* Its groups have from_node alone, and are to have to_node (place_class_changes_nodes()).
+	 */
+	bool changes_nodes;
+	unsigned from_node;
 };
 
 #define PLACE_STEPS_MAX 8

@@ -104,6 +104,8 @@ struct act_ops {
 
 	/* cpuset.mems of a group, its path below the controller's mount. No attach() needed. */
 	int (*write_mems)(struct act *act, const char *group, const char *mems);
+	/* cpuset.cpus of it: before 6.2 what its threads may use is that, whatever they had. */
+	int (*write_cpus)(struct act *act, const char *group, const char *cpus);
 
 	/* CLOCK_BOOTTIME, and a sleep of that clock's time. */
 	uint64_t (*now_ns)(struct act *act);
@@ -135,6 +137,7 @@ int act_linux_new(struct act **ret_act);
 
 /* act_linux's: act_cgroup.c. */
 int act_linux_write_mems(struct act *act, const char *group, const char *mems);
+int act_linux_write_cpus(struct act *act, const char *group, const char *cpus);
 
 /* Asks through `under` (and owns it), changes nothing; every change succeeds. Errors: -ENOMEM. */
 int act_null_new(struct act *under, struct act **ret_act);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The one thing that is written into groups, through libcgroup: it knows v1, v2 and both. */
+/* The two things that are written into groups, through libcgroup: it knows v1, v2 and both. */
 #include <errno.h>
 #include <libcgroup.h>
 
@@ -24,13 +24,12 @@ static int errno_of(int r)
 	}
 }
 
-int act_linux_write_mems(struct act *act, const char *group, const char *mems)
+static int write_value(const char *group, const char *name, const char *value)
 {
 	struct cgroup_controller *controller;
 	struct cgroup *cgroup;
 	int r;
 
-	(void)act;
 	/* Reads the mounts; once is enough, and again does no harm. */
 	r = cgroup_init();
 	if (r)
@@ -39,9 +38,21 @@ int act_linux_write_mems(struct act *act, const char *group, const char *mems)
 	if (!cgroup)
 		return -ENOMEM;
 	controller = cgroup_add_controller(cgroup, "cpuset");
-	r = controller ? cgroup_set_value_string(controller, "cpuset.mems", mems) : ECGFAIL;
+	r = controller ? cgroup_set_value_string(controller, name, value) : ECGFAIL;
 	if (r == 0)
 		r = cgroup_modify_cgroup(cgroup);
 	cgroup_free(&cgroup);
 	return errno_of(r);
+}
+
+int act_linux_write_mems(struct act *act, const char *group, const char *mems)
+{
+	(void)act;
+	return write_value(group, "cpuset.mems", mems);
+}
+
+int act_linux_write_cpus(struct act *act, const char *group, const char *cpus)
+{
+	(void)act;
+	return write_value(group, "cpuset.cpus", cpus);
 }

@@ -418,6 +418,7 @@ int act_linux_new(struct act **ret_act)
 		.get_affinity = linux_get_affinity,
 		.set_affinity = linux_set_affinity,
 		.write_mems = act_linux_write_mems,
+		.write_cpus = act_linux_write_cpus,
 		.now_ns = linux_now_ns,
 		.sleep_ns = linux_sleep_ns,
 		.free = linux_free,

@@ -88,9 +88,9 @@ static int null_set_affinity(struct act *act, int tid, const struct place_set *c
 	return 0;
 }
 
-static int null_write_mems(struct act *act, const char *group, const char *mems)
+static int null_write_group(struct act *act, const char *group, const char *value)
 {
-	(void)act, (void)group, (void)mems;
+	(void)act, (void)group, (void)value;
 	return 0;
 }
 
@@ -126,7 +126,8 @@ int act_null_new(struct act *under, struct act **ret_act)
 		.get_pressure = null_get_pressure,
 		.get_affinity = null_get_affinity,
 		.set_affinity = null_set_affinity,
-		.write_mems = null_write_mems,
+		.write_mems = null_write_group,
+		.write_cpus = null_write_group,
 		.now_ns = null_now_ns,
 		.sleep_ns = null_sleep_ns,
 		.free = null_free,

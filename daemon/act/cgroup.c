@@ -24,14 +24,21 @@ static const char *mount_of(const struct place_mounts *mounts, bool is_v2)
 	return is_v2 ? mounts->cgroup2 : mounts->cpuset_v1;
 }
 
-/* The group's own cpuset.mems; empty where it has none of its own (v2). */
+int cgroup_read_set(const struct place_root *root, struct place_text *text,
+		    const struct place_mounts *mounts, const char *group, const char *name,
+		    struct place_set *ret_set)
+{
+	const char *mount = mount_of(mounts, !mounts->cpuset_v1[0]);
+	int r = place_root_readf(root, text, "%s/%s/%s", mount, group, name);
+
+	return r < 0 ? r : place_set_parse_list(text->data, ret_set);
+}
+
 static int read_mems(const struct place_root *root, struct place_text *text,
-		     const struct place_mounts *mounts, bool is_v2, const char *group,
+		     const struct place_mounts *mounts, const char *group,
 		     struct place_set *ret_mems)
 {
-	int r = place_root_readf(root, text, "%s/%s/cpuset.mems", mount_of(mounts, is_v2), group);
-
-	return r < 0 ? r : place_set_parse_list(text->data, ret_mems);
+	return cgroup_read_set(root, text, mounts, group, "cpuset.mems", ret_mems);
 }
 
 /* ---- finding them -------------------------------------------------------------------------- */
@@ -99,8 +106,7 @@ static int add_with_parents(struct walk *walk, const char *path)
 	for (size_t size = strcspn(path, "/"); *path; size += 1 + strcspn(path + size + 1, "/")) {
 		memcpy(group, path, size);
 		group[size] = '\0';
-		r = read_mems(walk->root, walk->text, walk->mounts, walk->groups->is_v2, group,
-			      &mems);
+		r = read_mems(walk->root, walk->text, walk->mounts, group, &mems);
 		if (r == 0 && place_set_equal(&mems, walk->mems) &&
 		    !is_known(walk->groups, group)) {
 			r = add(walk, group);
@@ -116,20 +122,33 @@ static int add_with_parents(struct walk *walk, const char *path)
 	return 0;
 }
 
+int cgroup_of_thread(const struct place_root *root, struct place_text *text,
+		     const struct place_mounts *mounts, int pid, unsigned tid,
+		     char path[PLACE_GROUP_PATH_MAX])
+{
+	const char *found;
+	int r = place_root_readf(root, text, "proc/%d/task/%u/cgroup", pid, tid);
+
+	if (r < 0)
+		return r;
+	found = find_line(text->data, !mounts->cpuset_v1[0]);
+	if (!found || !*found)
+		return -ENODATA;
+	if (strlen(found) >= PLACE_GROUP_PATH_MAX)
+		return -ENAMETOOLONG;
+	strcpy(path, found);
+	return 0;
+}
+
 static int visit_thread(unsigned tid, void *data)
 {
 	struct walk *walk = data;
 	char path[PLACE_GROUP_PATH_MAX];
-	const char *found;
+	const int r = cgroup_of_thread(walk->root, walk->text, walk->mounts, walk->pid, tid, path);
 
-	if (place_root_readf(walk->root, walk->text, "proc/%d/task/%u/cgroup", walk->pid, tid) < 0)
-		return 0;
-	found = find_line(walk->text->data, walk->groups->is_v2);
-	if (!found || !*found)
-		return 0;
-	if (strlen(found) >= sizeof(path))
-		return -ENAMETOOLONG;
-	strcpy(path, found);
+	/* Ended, or in no group of this controller. */
+	if (r < 0)
+		return r == -ENAMETOOLONG ? r : 0;
 	/* Looked up for each thread, since the path of a group is its only name: vCPUs have many.
 	 */
 	return add_with_parents(walk, path);
@@ -218,7 +237,7 @@ int cgroup_mems_change(struct act *act, const struct place_root *root, struct pl
 	for (size_t i = 0; r >= 0 && i < groups->n; i++) {
 		const char *group = nth(groups, i, grows);
 
-		r = read_mems(root, text, mounts, groups->is_v2, group, &mems);
+		r = read_mems(root, text, mounts, group, &mems);
 		if (r == -ENOENT || r == -ENODEV) {
 			r = 0;
 			continue;

@@ -49,3 +49,14 @@ void cgroup_mems_done(struct cgroup_mems *groups);
 int cgroup_mems_change(struct act *act, const struct place_root *root, struct place_text *text,
 		       const struct place_mounts *mounts, const struct cgroup_mems *groups,
 		       const struct place_set *from, const struct place_set *to);
+
+/* A set of a group, such as its own cpuset.mems: empty where it has none (v2). Returns: 0 or
+ * -errno. */
+int cgroup_read_set(const struct place_root *root, struct place_text *text,
+		    const struct place_mounts *mounts, const char *group, const char *name,
+		    struct place_set *ret_set);
+
+/* A thread's own group. Returns: 0; -ENODATA the root; -ENAMETOOLONG; or -errno: it has ended. */
+int cgroup_of_thread(const struct place_root *root, struct place_text *text,
+		     const struct place_mounts *mounts, int pid, unsigned tid,
+		     char path[PLACE_GROUP_PATH_MAX]);

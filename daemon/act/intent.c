@@ -17,6 +17,7 @@
 static const char *const kind_words[INTENT_KIND_COUNT] = {
 	[INTENT_AFFINITY] = "affinity",
 	[INTENT_MEMS] = "mems",
+	[INTENT_NODES] = "nodes",
 };
 
 /* Reads "WORD " at *at. */

@@ -7,6 +7,7 @@
  *	placed intents 1
  *	affinity pid 4711 start_ns 52000000000 before 0-7 given 0-3
  *	mems pid 4711 start_ns 52000000000 before 1 given 0
+ *	nodes pid 4712 start_ns 53000000000 before 1 given 0
  */
 #pragma once
 
@@ -19,6 +20,8 @@
 enum intent_kind {
 	INTENT_AFFINITY, /* CPUs of its vCPU threads; stands as long as they are ours */
 	INTENT_MEMS,	 /* cpuset.mems of its groups: under way from `before` to `given` */
+	INTENT_NODES, /* it is on `given`, and libvirt's record says `before`; stands till its end
+		       */
 	INTENT_KIND_COUNT,
 };
 
@@ -29,6 +32,10 @@ struct intent {
 	struct place_set before, given;
 	/* Threads up to this one are done with; not in the file: a start takes all back. */
 	struct place_thread seen;
+	/* Of the daemon that holds it, not in the file (moves_mems.c). */
+	bool is_inherited, is_due, is_told;
+	unsigned n_threads;
+	uint64_t looked_ns, clean_ns;
 };
 
 struct intents {

@@ -65,6 +65,7 @@ struct mover_order {
 	 */
 	bool moves_mems;
 	unsigned from_node;
+	struct cgroup_cpus cpus; /* go along when all is there; without a name: none */
 	bool is_dry;
 	struct stuck *stuck; /* the guest's from earlier moves, or NULL; must outlive the move */
 	struct act *act;     /* a test's; NULL: the kernel */

@@ -399,6 +399,8 @@ static int run_all(struct crew *crew, int fd, struct mover_report *report)
 	if (order->moves_mems)
 		report->mems = relocate_settle(crew->act, order->pid, order->from_node,
 					       order->to_node, &report->count, room_left(crew));
+	if (report->mems == RELOCATE_FORWARD && order->cpus.name)
+		(void)relocate_cpus(crew->act, order->pid, &order->cpus);
 	return r;
 }
 

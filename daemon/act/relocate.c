@@ -137,14 +137,73 @@ enum relocate_state relocate_settle(struct act *act, int pid, unsigned from, uns
 	return state;
 }
 
+/* Whether some group of its threads has exactly these nodes. Returns: 1, 0 or -errno. */
+static int have_some(struct scene *scene, int pid, const struct place_set *mems)
+{
+	struct cgroup_mems groups = { 0 };
+	const int r = find(scene, pid, mems, false, &groups);
+
+	cgroup_mems_done(&groups);
+	return r == -ENODATA ? 0 : r < 0 ? r : 1;
+}
+
 int relocate_mend(struct act *act, int pid, unsigned from, unsigned to)
 {
 	struct scene scene;
 	int r = open_scene(act, from, to, &scene);
 
 	if (r == 0)
-		r = narrow(&scene, pid, &scene.from);
+		r = have_some(&scene, pid, &scene.to);
+	if (r >= 0)
+		r = narrow(&scene, pid, r ? &scene.to : &scene.from);
 	close_scene(&scene);
 	/* Gone, not wide, or written by somebody else: nothing of it is ours to mend. */
 	return r == -EBUSY || r == -ENODATA || r == -ESRCH || r > 0 ? 0 : r;
+}
+
+enum relocate_state relocate_look(struct act *act, int pid, unsigned from, unsigned to)
+{
+	enum relocate_state state = RELOCATE_FOREIGN;
+	struct scene scene;
+	int r = open_scene(act, from, to, &scene);
+
+	if (r == 0 && (r = have_some(&scene, pid, &scene.both)) != 0)
+		state = RELOCATE_WIDE;
+	else if (r == 0 && (r = have_some(&scene, pid, &scene.to)) != 0)
+		state = RELOCATE_FORWARD;
+	else if (r == 0 && (r = have_some(&scene, pid, &scene.from)) != 0)
+		state = RELOCATE_BACK;
+	close_scene(&scene);
+	/* Somebody else lives in them now, or they are gone. */
+	return r == -ESRCH ? RELOCATE_NONE : r < 0 ? RELOCATE_FOREIGN : state;
+}
+
+int relocate_cpus(struct act *act, int pid, const struct cgroup_cpus *cpus)
+{
+	struct scene scene;
+	int r = open_scene(act, 0, 0, &scene);
+
+	if (r == 0)
+		r = cgroup_cpus_give(act, &scene.root, &scene.text, &scene.mounts, pid, cpus, NULL);
+	close_scene(&scene);
+	return r;
+}
+
+int relocate_follow(struct act *act, int pid, unsigned from, unsigned to,
+		    const struct cgroup_cpus *cpus)
+{
+	struct cgroup_mems groups = { 0 };
+	struct scene scene;
+	int r = open_scene(act, from, to, &scene);
+
+	if (r == 0)
+		r = find(&scene, pid, &scene.from, false, &groups);
+	if (r == 0 && cpus)
+		(void)cgroup_cpus_give(act, &scene.root, &scene.text, &scene.mounts, pid, cpus,
+				       &scene.from);
+	if (r == 0)
+		r = change(&scene, &groups, &scene.from, &scene.to);
+	cgroup_mems_done(&groups);
+	close_scene(&scene);
+	return r == -ENODATA ? 0 : r;
 }

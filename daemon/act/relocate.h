@@ -7,6 +7,7 @@
 #pragma once
 
 #include "act/cgroup.h"
+#include "act/cgroup_cpus.h"
 #include "act/pages.h"
 
 enum relocate_state {
@@ -35,7 +36,29 @@ enum relocate_state relocate_settle(struct act *act, int pid, unsigned from, uns
 				    const struct pages_count *count, uint64_t room_bytes);
 
 /*
- * Narrows groups that are still wide, back to the old node. Returns: 0 nothing is wide any more, or
+ * Narrows groups that are still wide: on to the new node where some have it already, since that
+ * is where the others were going, else back to the old one. Returns: 0 nothing is wide any more, or
  * -errno: the intent stays.
  */
 int relocate_mend(struct act *act, int pid, unsigned from, unsigned to);
+
+/*
+ * Where its groups are: WIDE if one of them is, FORWARD if one has the new node (those that came
+ * later may have libvirt's), BACK, NONE: the guest is gone, FOREIGN: nothing of all that.
+ */
+enum relocate_state relocate_look(struct act *act, int pid, unsigned from, unsigned to);
+
+/*
+ * After RELOCATE_FORWARD: the CPUs go with the memory. Returns: how many groups were given, or
+ * -errno as cgroup_cpus_give().
+ */
+int relocate_cpus(struct act *act, int pid, const struct cgroup_cpus *cpus);
+
+/*
+ * Later, again and again: groups with the old node alone were made since by libvirt, which goes by
+ * its own record (a vCPU was added). They get the new node, at once since nothing lies on the old
+ * one, and its CPUs. What somebody gave the other groups since stays. cpus: NULL: none. Returns:
+ * how many groups were changed, or -errno: -ESRCH gone.
+ */
+int relocate_follow(struct act *act, int pid, unsigned from, unsigned to,
+		    const struct cgroup_cpus *cpus);

@@ -2,6 +2,8 @@
 /* Traits to one class, the strictest first. */
 #include "decide/class.h"
 
+#include "host/nodeset.h"
+
 /* With a policy of its own, or a cpuset that leaves it some of the nodes only. */
 static bool is_bound(const struct place_guest *guest)
 {
@@ -56,4 +58,14 @@ bool place_class_moves_cpus(enum place_class class, unsigned traits)
 	return (class == PLACE_CLASS_FREE || class == PLACE_CLASS_AUTO ||
 		class == PLACE_CLASS_DEVICE) &&
 	       !(traits & chosen);
+}
+
+bool place_class_changes_nodes(enum place_class class, const struct place_guest *guest,
+			       unsigned traits)
+{
+	if (class != PLACE_CLASS_AUTO || traits & PLACE_TRAIT_SLOTS ||
+	    !(guest->known & PLACE_GUEST_MEMS) || place_set_count(&guest->mems) != 1)
+		return false;
+	return guest->bind == PLACE_BIND_CPUSET ||
+	       (guest->bind == PLACE_BIND_STRICT && !(traits & PLACE_TRAIT_SHARED));
 }

@@ -33,3 +33,15 @@ bool place_class_moves_memory(enum place_class class);
  * guest of class `device` may be pinned as well, so the class alone does not say it.
  */
 bool place_class_moves_cpus(enum place_class class, unsigned traits);
+
+/*
+ * Whether a guest may be given another node than the one that it is confined to: libvirt asked for
+ * advice and wrote the answer into its groups, so nobody chose that node. From one to one alone:
+ * with more, the kernel's remapping of policies ends elsewhere (act/cgroup.h). libvirt would plug
+ * memory into the nodes that it knows: who has slots for it keeps his. Memory that others map as
+ * well has a policy of its own, which no cpuset changes: not in strict mode.
+ *
+ * Whoever relocates a guest for somebody else's sake asks this too.
+ */
+bool place_class_changes_nodes(enum place_class class, const struct place_guest *guest,
+			       unsigned traits);

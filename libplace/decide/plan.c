@@ -7,7 +7,7 @@
 
 #include "arith.h"
 #include "decide/class.h"
-#include "decide/model.h"
+#include "decide/plan_target.h"
 
 /*
  * What remote access costs: with all of it remote a guest loses this much of its CPU time. The
@@ -20,9 +20,6 @@
  * lkml 20250923174752.35701), and as much again for faults and caches that are filled anew.
  */
 #define MOVE_NS_PER_MIB UINT64_C(600000)
-
-/* Where its vCPUs ran for less than this, memory has no node to follow them to. */
-#define RUN_HOME_PERMILLE 600
 
 /*
  * Each takes a model of the whole host; the others wait for the next cycle. Half of them are those
@@ -49,20 +46,6 @@ static bool is_movable(const struct place_move_policy *move, enum place_class cl
 	       (class == PLACE_CLASS_INTERLEAVED && move->merges_interleaved);
 }
 
-/* What must be there for it, so that it can grow beside others; never less than it has. */
-static uint64_t room_for(const struct place_move_policy *move, uint64_t bytes)
-{
-	const unsigned percent = move->utilization_percent;
-
-	return percent && percent < 100 ? place_scale(bytes, 100, percent) : bytes;
-}
-
-/* Its pages are held by a device, its CPUs by nobody: they may go to the memory. */
-static bool moves_cpus_alone(const struct place_plan_input *input, size_t guest)
-{
-	return input->classes[guest] == PLACE_CLASS_DEVICE && input->may_steer[guest];
-}
-
 /* What can be said of a guest by itself; PLACE_FATE_WAITING: it is worth a closer look. */
 static enum place_fate judge_alone(const struct place_plan_input *input, size_t i)
 {
@@ -72,7 +55,7 @@ static enum place_fate judge_alone(const struct place_plan_input *input, size_t 
 
 	if (input->is_moving[i])
 		return PLACE_FATE_MOVING;
-	if (!is_movable(input->move, input->classes[i]) && !moves_cpus_alone(input, i))
+	if (!is_movable(input->move, input->classes[i]) && !plan_moves_cpus_alone(input, i))
 		return PLACE_FATE_CLASS;
 	if ((activity->known & facts) != facts ||
 	    (input->sample->guests[i].known & identity) != identity)
@@ -137,122 +120,20 @@ static size_t pick_in_turn(const struct place_plan_input *input, const struct pl
 	return best;
 }
 
-/* The host as it would be without this guest, and with what the steps so far take. */
-static int model_without(const struct place_plan_input *input, size_t guest,
-			 struct place_plan_scratch *scratch, struct place_model *ret_model)
+/* Outside of its nodes: they change with the step. Only who has one node gets such a target. */
+static void name_old_node(const struct place_guest *facts, struct place_step *step)
 {
-	const struct place_activity *activity = &input->activities[guest];
-	int r;
-
-	r = place_model_build_without(input->topology, input->sample, guest, input->promises,
-				      input->n_promises, input->policy, scratch->nodes, ret_model);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < ret_model->n_nodes; i++) {
-		struct place_node_model *node = &scratch->nodes[i];
-
-		node->usable_bytes = place_subtract(
-			place_add(node->usable_bytes, activity->bytes[i]), scratch->taken_bytes[i]);
-	}
-	return 0;
-}
-
-static void forbid(struct place_node_model *node)
-{
-	node->flags &= ~(unsigned)(PLACE_NODE_ELIGIBLE | PLACE_NODE_OVERFLOW | PLACE_NODE_ALLOWED);
-}
-
-/* Leaves the nodes that the guest's memory may go to. */
-static void restrict_nodes(const struct place_plan_input *input, size_t guest,
-			   struct place_node_model *nodes)
-{
-	const struct place_guest *facts = &input->sample->guests[guest];
-	const struct place_activity *activity = &input->activities[guest];
-	const bool may_steer = input->may_steer[guest];
-
-	for (size_t i = 0; i < input->topology->n_nodes; i++) {
-		/* Its cpuset holds for all: move_pages() refuses the whole call. */
-		const bool is_allowed = !(facts->known & PLACE_GUEST_MEMS) ||
-					place_set_has(&facts->mems, nodes[i].id);
-
-		if (!is_allowed || (!may_steer && activity->run_permille[i] < RUN_HOME_PERMILLE))
-			forbid(&nodes[i]);
-	}
-}
-
-static bool is_any_eligible(const struct place_model *model)
-{
-	for (size_t i = 0; i < model->n_nodes; i++)
-		if (model->nodes[i].flags & PLACE_NODE_ELIGIBLE)
-			return true;
-	return false;
-}
-
-/* Where most of its memory lies, by index. */
-static size_t find_home(const struct place_plan_input *input, size_t guest)
-{
-	const struct place_activity *activity = &input->activities[guest];
-	size_t home = 0;
-
-	for (size_t i = 1; i < input->topology->n_nodes; i++)
-		if (activity->bytes[i] > activity->bytes[home])
-			home = i;
-	return home;
-}
-
-/*
- * CPUs go to the memory for nothing, where that node holds the guest and its CPUs are not spoken
- * for: by no more than an eighth beyond what they are, as for a new guest (score.c).
- */
-static bool can_stay_home(const struct place_plan_input *input, size_t guest,
-			  const struct place_node_model *home, const struct place_request *request)
-{
-	const uint64_t asked_millicpu = (uint64_t)request->vcpus_centi * 10;
-	const uint64_t room = place_add(request->memory_bytes, input->policy->guest_overhead_bytes);
-
-	return input->may_steer[guest] && (home->flags & PLACE_NODE_ELIGIBLE) &&
-	       home->usable_bytes >= room && (uint64_t)home->n_cpus * 1000 >= asked_millicpu &&
-	       place_add(home->committed_millicpu, asked_millicpu) <=
-		       home->capacity_millicpu + home->capacity_millicpu / 8;
-}
-
-/* Its home, or else the node that advice would name, were the guest asked for now. */
-static enum place_fate find_target(const struct place_plan_input *input, size_t guest,
-				   struct place_plan_scratch *scratch, size_t *ret_target)
-{
-	const struct place_guest *facts = &input->sample->guests[guest];
-	const struct place_request request = {
-		.vcpus_centi = facts->known & PLACE_GUEST_VCPUS ? facts->n_vcpus * 100 : 100,
-		.memory_bytes = room_for(input->move, facts->memory_bytes),
-	};
-	struct place_advice advice;
-	struct place_model model;
-
-	if (model_without(input, guest, scratch, &model) < 0)
-		return PLACE_FATE_UNKNOWN;
-	restrict_nodes(input, guest, scratch->nodes);
-	if (!is_any_eligible(&model))
-		return PLACE_FATE_NO_BETTER;
-	*ret_target = find_home(input, guest);
-	if (can_stay_home(input, guest, &model.nodes[*ret_target], &request))
-		return PLACE_FATE_MOVE;
-	if (moves_cpus_alone(input, guest))
-		return PLACE_FATE_CLASS;
-	if (place_advise(&model, input->policy, &request, &scratch->advise, &advice) < 0)
-		return PLACE_FATE_UNKNOWN;
-	if (advice.verdict == PLACE_VERDICT_NO_ROOM || advice.verdict == PLACE_VERDICT_BLIND)
-		return PLACE_FATE_NO_ROOM;
-	if (advice.verdict != PLACE_VERDICT_ONE_NODE)
-		return PLACE_FATE_NO_BETTER;
-	*ret_target =
-		place_topology_index(input->topology, (unsigned)place_set_next(&advice.nodes, 0));
-	return PLACE_FATE_MOVE;
+	if (!(facts->known & PLACE_GUEST_MEMS) || place_set_has(&facts->mems, step->to_node))
+		return;
+	step->changes_nodes = true;
+	step->from_node = (unsigned)place_set_next(&facts->mems, 0);
 }
 
 static enum place_fate weigh(const struct place_plan_input *input, size_t guest,
 			     struct place_plan_scratch *scratch, struct place_plan *plan)
 {
 	const struct place_activity *activity = &input->activities[guest];
+	const struct place_guest *facts = &input->sample->guests[guest];
 	const bool may_steer = input->may_steer[guest];
 	const uint64_t bytes = place_sum(activity->bytes, input->topology->n_nodes);
 	unsigned left_permille;
@@ -260,10 +141,10 @@ static enum place_fate weigh(const struct place_plan_input *input, size_t guest,
 	uint64_t elsewhere;
 	size_t target;
 
-	fate = find_target(input, guest, scratch, &target);
+	fate = plan_find_target(input, guest, scratch, &target);
 	if (fate != PLACE_FATE_MOVE)
 		return fate;
-	elsewhere = moves_cpus_alone(input, guest) ? 0 : bytes - activity->bytes[target];
+	elsewhere = plan_moves_cpus_alone(input, guest) ? 0 : bytes - activity->bytes[target];
 	/* Its vCPUs go with it; another's stay, and what they do elsewhere stays remote.
 	 */
 	left_permille = may_steer ? 0 : 1000 - (unsigned)activity->run_permille[target];
@@ -275,13 +156,14 @@ static enum place_fate weigh(const struct place_plan_input *input, size_t guest,
 			     activity->busy_millicpu))
 		return PLACE_FATE_NOT_WORTH;
 	scratch->taken_bytes[target] = place_add(scratch->taken_bytes[target], elsewhere);
-	plan->steps[plan->n_steps++] = (struct place_step){
-		.pid = input->sample->guests[guest].pid,
-		.start_ns = input->sample->guests[guest].start_ns,
+	plan->steps[plan->n_steps] = (struct place_step){
+		.pid = facts->pid,
+		.start_ns = facts->start_ns,
 		.to_node = input->topology->nodes[target].id,
 		.bytes = elsewhere,
 		.remote_permille = activity->remote_permille,
 	};
+	name_old_node(facts, &plan->steps[plan->n_steps++]);
 	return PLACE_FATE_MOVE;
 }
 

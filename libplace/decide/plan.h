@@ -30,6 +30,9 @@ struct place_plan_input {
 	const uint64_t *held_until_ns; /* per guest: not before then */
 	const bool *is_moving;	       /* per guest: a mover is at it; each takes a step's place */
 	const bool *may_steer;	       /* per guest: its CPUs may go with its memory */
+	/* Per guest: place_class_changes_nodes(), and nothing of an earlier change is left to do.
+	 */
+	const bool *may_change_nodes;
 	const struct place_promise *promises;
 	size_t n_promises;
 	const struct place_policy *policy;
@@ -53,7 +56,8 @@ struct place_plan_scratch {
  * Those with most traffic are weighed, and some others in turn; who was not stays
  * PLACE_FATE_WAITING. Traffic is remote_permille x busy_millicpu. Where a guest's CPUs may go with
  * its memory, any node may be its target; memory of others goes where their vCPUs run most, inside
- * what they are allowed. Guests that are alike are taken in the order of uuid and pid: the order in
+ * what they are allowed; who may change nodes is allowed all, and its
+ * step then says so. Guests that are alike are taken in the order of uuid and pid: the order in
  * the sample does not matter.
  *
  * Returns: 0 or -EINVAL (the sample is not of this topology).

@@ -71,6 +71,10 @@ static void parse_allowed(const char *text, const struct place_topology *topolog
 		return;
 	place_set_and(&mems, &topology->node_ids);
 	guest->known |= PLACE_GUEST_MEMS;
+	/* The command line is old: who was taken elsewhere, the kernel took his policy along. */
+	if (guest->bind == PLACE_BIND_STRICT && !place_set_is_empty(&mems) &&
+	    !place_set_intersects(&guest->mems, &mems))
+		guest->mems = mems;
 	if (guest->bind != PLACE_BIND_NONE)
 		return; /* its policy says it more exactly */
 	guest->mems = mems;

@@ -30,3 +30,11 @@ def test_daemon_beside_guests():
                            "--build", BUILD], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     print(done.stdout, done.stderr)
     assert done.returncode == 0, [line for line in done.stdout.splitlines() if line.startswith("not ok")]
+
+
+@pytest.mark.parametrize("scene", ["changes", "killed"])
+def test_confined_guests_change_nodes(scene):
+    done = subprocess.run([HERE / "run", "-q", "--topology", "2n", "--timeout", "1500", "--", HERE / "relocating",
+                           "--build", BUILD, scene], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    print(done.stdout, done.stderr)
+    assert done.returncode == 0, [line for line in done.stdout.splitlines() if line.startswith("not ok")]

@@ -340,6 +340,13 @@ def test_backend_says_it_more_exactly_than_the_cpuset(guest_of):
     assert (guest["bind"], guest["mems"]) == ("strict", "1")
 
 
+def test_relocated_since_its_start(guest_of):
+    """The kernel took its policy along with its cpuset; the command line stays as it was."""
+    args = WEB + ["-object", "memory-backend-ram,id=ram-node0,size=8G,host-nodes=1,policy=bind"]
+    guest = guest_of(args, mems="2")
+    assert (guest["bind"], guest["mems"]) == ("strict", "2")
+
+
 def test_allowed_beyond_the_host(guest_of):
     """The kernel lists possible nodes and CPUs; only those online count."""
     guest = guest_of(WEB, mems="0-255", cpus="0-8191")

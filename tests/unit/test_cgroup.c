@@ -84,6 +84,41 @@ static int write_mems(struct act *unused, const char *group, const char *mems)
 	return 0;
 }
 
+#define RECORD "<domstatus><domain>\n    <cputune>\n      <vcpupin vcpu='1' cpuset='4-7'/>\n"
+
+static struct place_set affinities[3]; /* of threads 100, 101, 102 */
+
+static int get_affinity(struct act *unused, int tid, struct place_set *ret_cpus)
+{
+	(void)unused;
+	*ret_cpus = affinities[tid - 100];
+	return 0;
+}
+
+static int set_affinity(struct act *unused, int tid, const struct place_set *cpus)
+{
+	(void)unused;
+	affinities[tid - 100] = *cpus;
+	return 0;
+}
+
+static void put_cpus(const char *group, const char *cpus)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s/cpuset.cpus", mount_path(), group);
+	write_file(path, cpus);
+}
+
+static int write_cpus(struct act *unused, const char *group, const char *cpus)
+{
+	(void)unused;
+	put_cpus(group, cpus);
+	snprintf(written[n_written++ % 16], sizeof(written[0]), "%s=cpus %s",
+		 strrchr(group, '/') + 1, cpus);
+	return 0;
+}
+
 static void put_thread(int tid, const char *group)
 {
 	char path[64], text[256];
@@ -98,7 +133,10 @@ static void put_thread(int tid, const char *group)
 
 static void begin(bool v2)
 {
-	static const struct act_ops ops = { .write_mems = write_mems };
+	static const struct act_ops ops = { .write_mems = write_mems,
+					    .write_cpus = write_cpus,
+					    .get_affinity = get_affinity,
+					    .set_affinity = set_affinity };
 	char command[64];
 
 	is_v2 = v2;
@@ -250,6 +288,112 @@ static void test_mend(void **state)
 		}
 }
 
+/* It died while it narrowed to the new node: the rest goes there too, not back. */
+static void test_mend_goes_on(void **state)
+{
+	(void)state;
+	for (int v2 = 0; v2 < 2; v2++) {
+		begin(v2);
+		assert_int_equal(relocate_look(&act, 100, 1, 0), RELOCATE_BACK);
+		assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+		put_mems(v2 ? "machine.slice/a.scope/libvirt/vcpu1" : "machine/vcpu1", "0\n");
+		assert_int_equal(relocate_look(&act, 100, 1, 0), RELOCATE_WIDE);
+		assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
+		expect_all("0");
+		assert_int_equal(relocate_look(&act, 100, 1, 0), RELOCATE_FORWARD);
+		assert_int_equal(relocate_look(&act, 99, 1, 0), RELOCATE_NONE);
+		assert_int_equal(relocate_look(&act, 100, 2, 3), RELOCATE_FOREIGN);
+	}
+}
+
+static void put_libvirt(const char *group, const char *mems, const char *cpus)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "machine.slice/a.scope/libvirt/%s", group);
+	put_mems(path, mems);
+	put_cpus(path, cpus);
+}
+
+/* Node 1 has CPUs 4-7, node 0 the others. */
+static void begin_with_cpus(struct place_set *from, struct place_set *to)
+{
+	begin(true);
+	write_file("run/libvirt/qemu/web.xml", RECORD);
+	*from = *to = (struct place_set){ 0 };
+	for (unsigned cpu = 0; cpu < 4; cpu++) {
+		place_set_add(from, 4 + cpu);
+		place_set_add(to, cpu);
+	}
+	put_libvirt("emulator", "0\n", "4-7\n");
+	put_libvirt("vcpu0", "0\n", "4-7\n");
+	put_libvirt("vcpu1", "0\n", "4-7\n");
+	for (unsigned i = 0; i < 3; i++)
+		affinities[i] = *from;
+}
+
+static void test_cpus_follow(void **state)
+{
+	struct place_set from, to, narrow = { 0 };
+	const struct cgroup_cpus cpus = { .name = "web", .from = &from, .to = &to };
+	const struct cgroup_cpus no_record = { .name = "db", .from = &from, .to = &to };
+
+	(void)state;
+	begin_with_cpus(&from, &to);
+	assert_int_equal(relocate_cpus(&act, 100, &no_record), -ENODATA);
+	assert_int_equal(n_written, 0);
+	/* vcpu1 is pinned by libvirt's record, to just these CPUs. */
+	assert_int_equal(relocate_cpus(&act, 100, &cpus), 2);
+	assert_string_equal(written[0], "emulator=cpus 0-3");
+	assert_string_equal(written[1], "vcpu0=cpus 0-3");
+	assert_true(place_set_equal(&affinities[0], &to));
+	assert_true(place_set_equal(&affinities[1], &to));
+	assert_true(place_set_equal(&affinities[2], &from));
+
+	/* A pin that somebody set by taskset would be erased by the write. */
+	begin_with_cpus(&from, &to);
+	place_set_add(&narrow, 5);
+	affinities[1] = narrow;
+	assert_int_equal(relocate_cpus(&act, 100, &cpus), 1);
+	assert_true(place_set_equal(&affinities[1], &narrow));
+
+	/* One that another node's CPUs were given stays there. */
+	begin_with_cpus(&from, &to);
+	put_libvirt("emulator", "0\n", "4-5\n");
+	assert_int_equal(relocate_cpus(&act, 100, &cpus), 1);
+	assert_string_equal(written[0], "vcpu0=cpus 0-3");
+
+	/* The host keeps CPU 4 for itself. */
+	begin_with_cpus(&from, &to);
+	write_file("sys/fs/cgroup/machine.slice/a.scope/libvirt/vcpu0/cpuset.cpus.effective",
+		   "5-7\n");
+	place_set_remove(&affinities[1], 4);
+	assert_int_equal(relocate_cpus(&act, 100, &cpus), 2);
+}
+
+/* A vCPU that libvirt added later: where the others are. */
+static void test_newcomers_follow(void **state)
+{
+	struct place_set from, to;
+	const struct cgroup_cpus cpus = { .name = "web", .from = &from, .to = &to };
+
+	(void)state;
+	begin_with_cpus(&from, &to);
+	put_mems("machine.slice/a.scope/libvirt", "\n");
+	assert_int_equal(relocate_follow(&act, 100, 1, 0, &cpus), 0);
+	assert_int_equal(n_written, 0);
+	put_libvirt("vcpu0", "1\n", "4-7\n");
+	assert_int_equal(relocate_look(&act, 100, 1, 0), RELOCATE_FORWARD);
+	assert_int_equal(relocate_follow(&act, 100, 1, 0, &cpus), 1);
+	assert_int_equal(n_written, 2);
+	assert_string_equal(written[0], "vcpu0=cpus 0-3");
+	assert_string_equal(written[1], "vcpu0=0");
+	assert_true(place_set_equal(&affinities[1], &to));
+	/* The others' CPUs are whoever's by now. */
+	assert_true(place_set_equal(&affinities[0], &from));
+	assert_int_equal(relocate_follow(&act, 99, 1, 0, &cpus), -ESRCH);
+}
+
 static int tear_down(void **state)
 {
 	char command[64];
@@ -268,6 +412,9 @@ int main(void)
 		cmocka_unit_test(test_not_ours),
 		cmocka_unit_test(test_another_writer),
 		cmocka_unit_test(test_mend),
+		cmocka_unit_test(test_mend_goes_on),
+		cmocka_unit_test(test_cpus_follow),
+		cmocka_unit_test(test_newcomers_follow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, tear_down);

@@ -121,6 +121,36 @@ static void test_what_moves(void **state)
 					   PLACE_TRAIT_ADVISED | PLACE_TRAIT_CONFINED));
 }
 
+static void test_who_changes_nodes(void **state)
+{
+	struct place_guest guest = { .known = whole | PLACE_GUEST_MEMS, .bind = PLACE_BIND_STRICT };
+
+	(void)state;
+	place_set_add(&guest.mems, 1);
+	for (unsigned class = 0; class < PLACE_CLASS_COUNT; class ++)
+		assert_int_equal(place_class_changes_nodes(class, &guest, 0),
+				 class == PLACE_CLASS_AUTO);
+	for (unsigned bind = 0; bind < PLACE_BIND_COUNT; bind++) {
+		guest.bind = bind;
+		assert_int_equal(place_class_changes_nodes(PLACE_CLASS_AUTO, &guest, 0),
+				 bind == PLACE_BIND_STRICT || bind == PLACE_BIND_CPUSET);
+		assert_int_equal(
+			place_class_changes_nodes(PLACE_CLASS_AUTO, &guest, PLACE_TRAIT_SHARED),
+			bind == PLACE_BIND_CPUSET);
+		assert_false(
+			place_class_changes_nodes(PLACE_CLASS_AUTO, &guest, PLACE_TRAIT_SLOTS));
+	}
+	guest.bind = PLACE_BIND_STRICT;
+	place_set_add(&guest.mems, 0);
+	assert_false(place_class_changes_nodes(PLACE_CLASS_AUTO, &guest, 0));
+	guest.mems = (struct place_set){ 0 };
+	assert_false(place_class_changes_nodes(PLACE_CLASS_AUTO, &guest, 0));
+	place_set_add(&guest.mems, 0);
+	assert_true(place_class_changes_nodes(PLACE_CLASS_AUTO, &guest, 0));
+	guest.known = whole;
+	assert_false(place_class_changes_nodes(PLACE_CLASS_AUTO, &guest, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +159,7 @@ int main(void)
 		cmocka_unit_test(test_other_traits_change_nothing),
 		cmocka_unit_test(test_unknown_is_not_moved),
 		cmocka_unit_test(test_what_moves),
+		cmocka_unit_test(test_who_changes_nodes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "decide/class.h"
 #include "decide/plan.h"
 #include "decide/remote.h"
 
@@ -35,6 +36,7 @@ struct world {
 	uint64_t held_until_ns[N_GUESTS];
 	bool is_moving[N_GUESTS];
 	bool may_steer[N_GUESTS];
+	bool may_change_nodes[N_GUESTS];
 	bool steers_devices;
 	struct place_policy policy;
 	struct place_move_policy move;
@@ -145,6 +147,7 @@ static void make_plan(void)
 		.held_until_ns = world.held_until_ns,
 		.is_moving = world.is_moving,
 		.may_steer = world.may_steer,
+		.may_change_nodes = world.may_change_nodes,
 		.policy = &world.policy,
 		.move = &world.move,
 		.now_ns = 1000 * S_NS,
@@ -187,7 +190,8 @@ static void test_a_crowd_holds_up_nobody(void **state)
 	struct place_activity activities[CROWD];
 	enum place_class classes[CROWD];
 	enum place_fate fates[CROWD];
-	bool is_moving[CROWD] = { false }, may_steer[CROWD] = { false };
+	bool is_moving[CROWD] = { false }, may_steer[CROWD] = { false },
+	     may_change_nodes[CROWD] = { false };
 	uint64_t held_until_ns[CROWD] = { 0 }, traffic[CROWD];
 	unsigned n_plans = 0;
 
@@ -212,6 +216,7 @@ static void test_a_crowd_holds_up_nobody(void **state)
 	world.input.held_until_ns = held_until_ns;
 	world.input.is_moving = is_moving;
 	world.input.may_steer = may_steer;
+	world.input.may_change_nodes = may_change_nodes;
 	world.scratch.traffic = traffic;
 	world.plan.fates = fates;
 	world.plan.n_steps = 0;
@@ -258,6 +263,91 @@ static void test_never_outside_of_its_nodes(void **state)
 	make_plan();
 	assert_int_equal(world.plan.n_steps, 0);
 	assert_int_equal(world.fates[1], PLACE_FATE_NO_BETTER);
+}
+
+/* Advised onto the first node and confined there; somebody took its vCPUs to the last. */
+static void put_advised(size_t i, enum place_bind bind)
+{
+	put_guest(i, 0, 3);
+	world.classes[i] = PLACE_CLASS_AUTO;
+	world.guests[i].known |= PLACE_GUEST_MEMS;
+	world.guests[i].bind = bind;
+	place_set_add(&world.guests[i].mems, world.nodes[0].id);
+	world.may_change_nodes[i] = place_class_changes_nodes(
+		world.classes[i], &world.guests[i], PLACE_TRAIT_LIBVIRT | PLACE_TRAIT_ADVISED);
+}
+
+static void test_an_advised_guest_changes_nodes(void **state)
+{
+	static const enum place_bind binds[] = { PLACE_BIND_STRICT, PLACE_BIND_CPUSET };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(binds) / sizeof(binds[0]); i++) {
+		set_up(NULL);
+		put_advised(1, binds[i]);
+		make_plan();
+		assert_int_equal(world.plan.n_steps, 1);
+		assert_int_equal(world.plan.steps[0].to_node, 6);
+		assert_true(world.plan.steps[0].changes_nodes);
+		assert_int_equal(world.plan.steps[0].from_node, 0);
+		assert_int_equal(world.plan.steps[0].bytes, 8 * GIB);
+		/* What an earlier change left is to be done first. */
+		world.may_change_nodes[1] = false;
+		make_plan();
+		assert_int_equal(world.plan.n_steps, 0);
+		assert_int_equal(world.fates[1], PLACE_FATE_NO_BETTER);
+	}
+	/* Inside of what it has, nothing of its groups changes. */
+	place_set_add(&world.guests[1].mems, 6);
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_false(world.plan.steps[0].changes_nodes);
+}
+
+/* No room there, or its vCPUs everywhere: it stays, and so do its groups. */
+static void test_an_advised_guest_stays(void **state)
+{
+	(void)state;
+	put_advised(1, PLACE_BIND_STRICT);
+	world.node_samples[3].free_bytes = 7 * GIB;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_NO_ROOM);
+	set_up(NULL);
+	put_advised(1, PLACE_BIND_STRICT);
+	world.run_permille[1][3] = world.run_permille[1][2] = 500;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_NO_BETTER);
+}
+
+/* Pages of a pool go into free pages of the other node's pool, of their size. */
+static void test_pools_hold_it_or_it_stays(void **state)
+{
+	static const struct {
+		uint64_t page_bytes, free_pages;
+		enum place_fate fate;
+	} cases[] = {
+		{ GIB / 512, 4096, PLACE_FATE_MOVE },
+		{ GIB / 512, 4095, PLACE_FATE_NO_BETTER },
+		{ GIB, 8, PLACE_FATE_NO_BETTER },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		set_up(NULL);
+		put_advised(1, PLACE_BIND_STRICT);
+		world.guests[1].hugepage_bytes = GIB / 512;
+		world.guests[1].resident_pool_bytes = 8 * GIB;
+		world.node_samples[3].known |= PLACE_NODE_POOLS;
+		world.node_samples[3].n_pools = 1;
+		world.node_samples[3].pools[0] = (struct place_pool){
+			.page_bytes = cases[i].page_bytes,
+			.total_pages = cases[i].free_pages,
+			.free_pages = cases[i].free_pages,
+		};
+		make_plan();
+		if (world.fates[1] != cases[i].fate)
+			fail_msg("case %zu: %d", i, (int)world.fates[1]);
+	}
 }
 
 /* Memory on the first node, vCPUs on the last: they go to it, and no byte moves. */
@@ -513,6 +603,9 @@ int main(void)
 		cmocka_unit_test_setup(test_equal_guests_go_by_uuid, set_up),
 		cmocka_unit_test_setup(test_memory_follows_pinned_cpus, set_up),
 		cmocka_unit_test_setup(test_never_outside_of_its_nodes, set_up),
+		cmocka_unit_test_setup(test_an_advised_guest_changes_nodes, set_up),
+		cmocka_unit_test_setup(test_an_advised_guest_stays, set_up),
+		cmocka_unit_test_setup(test_pools_hold_it_or_it_stays, set_up),
 		cmocka_unit_test_setup(test_cpus_go_to_the_memory, set_up),
 		cmocka_unit_test_setup(test_device_guests_move_cpus_alone, set_up),
 		cmocka_unit_test_setup(test_split_cpus_of_others_are_no_home, set_up),

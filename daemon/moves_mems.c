@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Guests that change nodes, before and after the mover: what is written down so that a crash leaves
+ * no group wide, what mends those that one left, and what libvirt adds later on the old node.
+ * Writing groups may wait for long (cpuset's lock, pages that a narrowing takes along), so it is
+ * done in a job.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+
+#include "act/relocate.h"
+#include "child.h"
+#include "moves_parts.h"
+#include "observe/facts.h"
+#include "tell/event.h"
+
+/* A narrowing takes pages along at 0.25 to 4 GiB/s; whoever is killed is tried again. */
+#define MEND_DEADLINE_MS 60000
+/*
+ * A child of a daemon that died may still be on its way out of a write when the next one looks:
+ * what it left is looked at twice, so far apart.
+ */
+#define INHERITED_AGAIN_NS UINT64_C(5000000000)
+/* Threads that come and go in the same number between two turns are found this late. */
+#define FOLLOW_AGAIN_NS UINT64_C(60000000000)
+
+/* What a job found of one intent. */
+struct mended {
+	enum intent_kind kind;
+	int pid;
+	uint64_t start_ns;
+	enum relocate_state state;
+	int r; /* n changed, or -errno */
+};
+
+static unsigned node_of(const struct place_set *set)
+{
+	return (unsigned)place_set_next(set, 0);
+}
+
+static bool is_about_nodes(const struct intent *intent)
+{
+	return intent->kind == INTENT_MEMS || intent->kind == INTENT_NODES;
+}
+
+/* ---- before and after the mover ------------------------------------------------------------ */
+
+int moves_mems_begin(struct moves *moves, const struct place_step *step)
+{
+	struct intent intent = {
+		.kind = INTENT_MEMS,
+		.pid = step->pid,
+		.start_ns = step->start_ns,
+	};
+	int r;
+
+	place_set_add(&intent.before, step->from_node);
+	place_set_add(&intent.given, step->to_node);
+	r = intents_put(&moves->intents, &intent);
+	if (r == 0)
+		r = intents_write(&moves->intents);
+	if (r < 0)
+		intents_drop(&moves->intents, INTENT_MEMS, step->pid, step->start_ns);
+	return r;
+}
+
+/* From here on libvirt's record is wrong, until it is taken back to where that says. */
+static int put_record(struct intents *intents, const struct intent *done)
+{
+	const struct intent *held = intents_find(intents, INTENT_NODES, done->pid, done->start_ns);
+	struct intent record = *done;
+
+	record.kind = INTENT_NODES;
+	record.looked_ns = 0;
+	if (held)
+		record.before = held->before;
+	if (!place_set_equal(&record.before, &record.given))
+		return intents_put(intents, &record);
+	intents_drop(intents, INTENT_NODES, done->pid, done->start_ns);
+	return 0;
+}
+
+/*
+ * The groups are where they are to stay. What is lost where the record cannot be kept: vCPUs that
+ * come later begin on the old node.
+ */
+static void end(struct moves *moves, int pid, uint64_t start_ns, enum relocate_state state)
+{
+	const struct intent *held = intents_find(&moves->intents, INTENT_MEMS, pid, start_ns);
+	const struct intent done = held ? *held : (struct intent){ 0 };
+
+	if (!held)
+		return;
+	intents_drop(&moves->intents, INTENT_MEMS, pid, start_ns);
+	if ((state == RELOCATE_FORWARD && put_record(&moves->intents, &done) < 0) ||
+	    intents_write(&moves->intents) < 0)
+		event(LOG_WARNING, EVENT_TROUBLE, KV_U64("pid", (uint64_t)pid),
+		      KV("note", INTENT_PATH " cannot be written"));
+}
+
+void moves_mems_end(struct moves *moves, const struct move *move)
+{
+	const enum relocate_state state = move->report.mems;
+
+	/* Wide, or a vCPU came meanwhile: for the job. */
+	if (state != RELOCATE_WIDE && state != RELOCATE_FOREIGN)
+		end(moves, move->pid, move->start_ns, state);
+}
+
+bool moves_is_mending(const struct moves *moves, int pid, uint64_t start_ns)
+{
+	return intents_find(&moves->intents, INTENT_MEMS, pid, start_ns) != NULL;
+}
+
+bool moves_has_to_mend(const struct moves *moves)
+{
+	for (size_t i = 0; i < moves->intents.n; i++)
+		if (moves->intents.list[i].kind == INTENT_MEMS)
+			return true;
+	return false;
+}
+
+/* ---- the job ------------------------------------------------------------------------------- */
+
+/* Its mover is at work, or was killed and has not come out of the kernel yet. */
+static bool is_in_work(const struct moves *moves, const struct intent *intent)
+{
+	for (size_t i = 0; i < MOVES_MAX; i++) {
+		const struct move *move = &moves->list[i];
+
+		if (move->pid == intent->pid && move->start_ns == intent->start_ns &&
+		    (move->mover || (move->child && child_is_there(move->child))))
+			return true;
+	}
+	return false;
+}
+
+static bool is_due(const struct moves *moves, const struct intent *intent)
+{
+	return is_about_nodes(intent) && intent->is_due && !is_in_work(moves, intent);
+}
+
+/* libvirt's name of it: without one its CPUs stay. */
+static bool find_cpus(const struct moves *moves, const struct intent *intent,
+		      struct cgroup_cpus *cpus)
+{
+	const struct place_topology *topology = &moves->host->topology;
+	const size_t from = place_topology_index(topology, node_of(&intent->before));
+	const size_t to = place_topology_index(topology, node_of(&intent->given));
+	const int i = place_watch_find(moves->watch, intent->pid);
+
+	if (i < 0 || from == topology->n_nodes || to == topology->n_nodes ||
+	    !(moves->watch->guests[i].known & PLACE_GUEST_NAME))
+		return false;
+	*cpus = (struct cgroup_cpus){
+		.name = moves->watch->guests[i].name,
+		.from = &topology->nodes[from].cpus,
+		.to = &topology->nodes[to].cpus,
+	};
+	return true;
+}
+
+void moves_mems_find_cpus(const struct moves *moves, const struct place_step *step,
+			  struct cgroup_cpus *cpus)
+{
+	const struct intent *intent =
+		intents_find(&moves->intents, INTENT_MEMS, step->pid, step->start_ns);
+
+	if (intent)
+		(void)find_cpus(moves, intent, cpus);
+}
+
+static void mend_one(struct moves *moves, const struct intent *intent, struct mended *mended)
+{
+	const unsigned from = node_of(&intent->before), to = node_of(&intent->given);
+	struct act *act = moves->act;
+	struct cgroup_cpus cpus;
+	uint64_t start_ns;
+
+	mended->state = RELOCATE_NONE;
+	/* Whoever has the pid now may be another process. */
+	if (place_facts_read_start(&moves->host->root, &moves->host->text, intent->pid, &start_ns) <
+		    0 ||
+	    start_ns != intent->start_ns)
+		return;
+	if (intent->kind == INTENT_MEMS)
+		mended->r = relocate_mend(act, intent->pid, from, to);
+	mended->state = relocate_look(act, intent->pid, from, to);
+	if (mended->state != RELOCATE_FORWARD || mended->r < 0)
+		return;
+	if (!find_cpus(moves, intent, &cpus)) {
+		mended->r = relocate_follow(act, intent->pid, from, to, NULL);
+		return;
+	}
+	if (intent->kind == INTENT_MEMS)
+		(void)relocate_cpus(act, intent->pid, &cpus);
+	mended->r = relocate_follow(act, intent->pid, from, to, &cpus);
+}
+
+static int mend_all(void *data, FILE *out)
+{
+	struct moves *moves = data;
+
+	for (size_t i = 0; i < moves->intents.n; i++) {
+		const struct intent *intent = &moves->intents.list[i];
+		struct mended mended = {
+			.kind = intent->kind,
+			.pid = intent->pid,
+			.start_ns = intent->start_ns,
+		};
+
+		if (!is_due(moves, intent))
+			continue;
+		mend_one(moves, intent, &mended);
+		if (fwrite(&mended, sizeof(mended), 1, out) != 1 || fflush(out) != 0)
+			return -EIO;
+	}
+	return 0;
+}
+
+/* ---- what comes of it ---------------------------------------------------------------------- */
+
+static void take_mended(struct moves *moves, struct intent *intent, const struct mended *mended)
+{
+	const uint64_t now_ns = place_host_now_ns(moves->host);
+	const enum relocate_state state = mended->state;
+
+	if (mended->r < 0 || state == RELOCATE_WIDE) {
+		if (!intent->is_told)
+			event(LOG_WARNING, EVENT_TROUBLE, KV_U64("pid", (uint64_t)intent->pid),
+			      KV("note", "its cpuset is wide and cannot be narrowed yet"),
+			      KV("error", mended->r < 0 ? strerror(-mended->r) : NULL));
+		intent->is_told = true;
+		return;
+	}
+	if (intent->is_inherited && state != RELOCATE_NONE &&
+	    (!intent->clean_ns || now_ns < intent->clean_ns + INHERITED_AGAIN_NS)) {
+		if (!intent->clean_ns)
+			intent->clean_ns = now_ns;
+		return;
+	}
+	event(LOG_NOTICE, EVENT_MOVE_FAILED, KV_U64("pid", (uint64_t)intent->pid),
+	      KV("note", "its cpuset was left by a move that did not end"),
+	      KV("mems", relocate_state_word(state)));
+	end(moves, intent->pid, intent->start_ns, state);
+}
+
+static void take_followed(struct moves *moves, struct intent *intent, const struct mended *mended)
+{
+	if (mended->state == RELOCATE_FORWARD) {
+		intent->is_due = mended->r < 0;
+		if (mended->r > 0)
+			event(LOG_INFO, EVENT_STEER, KV_U64("pid", (uint64_t)intent->pid),
+			      KV_U64("to", node_of(&intent->given)),
+			      KV_U64("groups", (uint64_t)mended->r),
+			      KV("note", "threads that libvirt added go where the others are"));
+		return;
+	}
+	/* libvirt opens a group for a moment while it adds a vCPU. */
+	if (mended->state == RELOCATE_WIDE)
+		return;
+	/* Gone; or an administrator gave it other nodes, and those stand. */
+	intents_drop(&moves->intents, INTENT_NODES, intent->pid, intent->start_ns);
+	(void)intents_write(&moves->intents);
+}
+
+static void on_mended(void *data, int r, const void *bytes, size_t size)
+{
+	struct moves *moves = data;
+	struct mended mended;
+
+	moves->mend_job = NULL;
+	for (size_t i = 0; (i + 1) * sizeof(mended) <= size; i++) {
+		struct intent *intent;
+
+		memcpy(&mended, (const char *)bytes + i * sizeof(mended), sizeof(mended));
+		intent = intents_find(&moves->intents, mended.kind, mended.pid, mended.start_ns);
+		if (intent && intent->kind == INTENT_MEMS)
+			take_mended(moves, intent, &mended);
+		else if (intent)
+			take_followed(moves, intent, &mended);
+	}
+	if (r < 0)
+		event(LOG_WARNING, EVENT_TROUBLE, KV("note", "cpusets could not be mended in time"),
+		      KV("error", strerror(-r)));
+}
+
+/* ---- each turn ----------------------------------------------------------------------------- */
+
+/* How many threads it has: what a folder says of itself. 0: it is gone. */
+static unsigned n_threads(const struct moves *moves, int pid)
+{
+	struct stat stat;
+	char path[32];
+	int fd, r;
+
+	snprintf(path, sizeof(path), "proc/%d/task", pid);
+	fd = place_root_openat(&moves->host->root, path, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return 0;
+	r = fstat(fd, &stat);
+	close(fd);
+	return r < 0 ? 0 : (unsigned)stat.st_nlink;
+}
+
+/* A thread that came, or a while that has gone by: then its groups are looked at. */
+static void mark_due(struct moves *moves, struct intent *intent, uint64_t now_ns)
+{
+	unsigned n;
+
+	if (intent->kind == INTENT_MEMS) {
+		intent->is_due = true;
+		return;
+	}
+	if (intent->kind != INTENT_NODES)
+		return;
+	n = n_threads(moves, intent->pid);
+	if (n == intent->n_threads && intent->looked_ns &&
+	    now_ns < intent->looked_ns + FOLLOW_AGAIN_NS)
+		return;
+	intent->n_threads = n;
+	intent->looked_ns = now_ns;
+	intent->is_due = true;
+}
+
+void moves_mems_check(struct moves *moves)
+{
+	const uint64_t now_ns = place_host_now_ns(moves->host);
+	bool is_any = false;
+
+	if (moves->mend_job)
+		return;
+	for (size_t i = 0; i < moves->intents.n; i++) {
+		mark_due(moves, &moves->intents.list[i], now_ns);
+		is_any = is_any || is_due(moves, &moves->intents.list[i]);
+	}
+	if (is_any && job_start(moves->event, mend_all, on_mended, moves, moves->host->root.fd,
+				MEND_DEADLINE_MS, &moves->mend_job) < 0)
+		event(LOG_WARNING, EVENT_TROUBLE, KV("note", "no child for cpusets that are wide"));
+}

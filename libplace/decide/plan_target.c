@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The one node that a guest would go to: what is open to it, what it leaves free, what advice says.
+ */
+#include "decide/plan_target.h"
+
+#include "arith.h"
+#include "decide/model.h"
+
+/* Where its vCPUs ran for less than this, memory has no node to follow them to. */
+#define RUN_HOME_PERMILLE 600
+
+/* What must be there for it, so that it can grow beside others; never less than it has. */
+static uint64_t room_for(const struct place_move_policy *move, uint64_t bytes)
+{
+	const unsigned percent = move->utilization_percent;
+
+	return percent && percent < 100 ? place_scale(bytes, 100, percent) : bytes;
+}
+
+bool plan_moves_cpus_alone(const struct place_plan_input *input, size_t guest)
+{
+	return input->classes[guest] == PLACE_CLASS_DEVICE && input->may_steer[guest];
+}
+
+/* The host as it would be without this guest, and with what the steps so far take. */
+static int model_without(const struct place_plan_input *input, size_t guest,
+			 struct place_plan_scratch *scratch, struct place_model *ret_model)
+{
+	const struct place_activity *activity = &input->activities[guest];
+	int r;
+
+	r = place_model_build_without(input->topology, input->sample, guest, input->promises,
+				      input->n_promises, input->policy, scratch->nodes, ret_model);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ret_model->n_nodes; i++) {
+		struct place_node_model *node = &scratch->nodes[i];
+
+		node->usable_bytes = place_subtract(
+			place_add(node->usable_bytes, activity->bytes[i]), scratch->taken_bytes[i]);
+	}
+	return 0;
+}
+
+static void forbid(struct place_node_model *node)
+{
+	node->flags &= ~(unsigned)(PLACE_NODE_ELIGIBLE | PLACE_NODE_OVERFLOW | PLACE_NODE_ALLOWED);
+}
+
+/* Pages of a pool go into free pages of the other node's pool, or not at all. */
+static bool has_pool_for(const struct place_node_sample *node, const struct place_guest *facts)
+{
+	if (!facts->resident_pool_bytes)
+		return true;
+	for (size_t i = 0; i < node->n_pools; i++)
+		if (node->pools[i].page_bytes == facts->hugepage_bytes)
+			return place_multiply(node->pools[i].free_pages,
+					      node->pools[i].page_bytes) >=
+			       facts->resident_pool_bytes;
+	return false;
+}
+
+/* Its cpuset holds for all: move_pages() refuses the whole call. But some may get another one. */
+static bool is_open(const struct place_plan_input *input, size_t guest, size_t node)
+{
+	const struct place_guest *facts = &input->sample->guests[guest];
+
+	if (!(facts->known & PLACE_GUEST_MEMS) ||
+	    place_set_has(&facts->mems, input->topology->nodes[node].id))
+		return true;
+	return input->may_change_nodes[guest] && has_pool_for(&input->sample->nodes[node], facts);
+}
+
+/* Leaves the nodes that the guest's memory may go to. */
+static void restrict_nodes(const struct place_plan_input *input, size_t guest,
+			   struct place_node_model *nodes)
+{
+	const struct place_activity *activity = &input->activities[guest];
+	const bool may_steer = input->may_steer[guest];
+
+	for (size_t i = 0; i < input->topology->n_nodes; i++)
+		if (!is_open(input, guest, i) ||
+		    (!may_steer && activity->run_permille[i] < RUN_HOME_PERMILLE))
+			forbid(&nodes[i]);
+}
+
+static bool is_any_eligible(const struct place_model *model)
+{
+	for (size_t i = 0; i < model->n_nodes; i++)
+		if (model->nodes[i].flags & PLACE_NODE_ELIGIBLE)
+			return true;
+	return false;
+}
+
+/* Where most of its memory lies, by index. */
+static size_t find_home(const struct place_plan_input *input, size_t guest)
+{
+	const struct place_activity *activity = &input->activities[guest];
+	size_t home = 0;
+
+	for (size_t i = 1; i < input->topology->n_nodes; i++)
+		if (activity->bytes[i] > activity->bytes[home])
+			home = i;
+	return home;
+}
+
+/*
+ * CPUs go to the memory for nothing, where that node holds the guest and its CPUs are not spoken
+ * for: by no more than an eighth beyond what they are, as for a new guest (score.c).
+ */
+static bool can_stay_home(const struct place_plan_input *input, size_t guest,
+			  const struct place_node_model *home, const struct place_request *request)
+{
+	const uint64_t asked_millicpu = (uint64_t)request->vcpus_centi * 10;
+	const uint64_t room = place_add(request->memory_bytes, input->policy->guest_overhead_bytes);
+
+	return input->may_steer[guest] && (home->flags & PLACE_NODE_ELIGIBLE) &&
+	       home->usable_bytes >= room && (uint64_t)home->n_cpus * 1000 >= asked_millicpu &&
+	       place_add(home->committed_millicpu, asked_millicpu) <=
+		       home->capacity_millicpu + home->capacity_millicpu / 8;
+}
+
+enum place_fate plan_find_target(const struct place_plan_input *input, size_t guest,
+				 struct place_plan_scratch *scratch, size_t *ret_target)
+{
+	const struct place_guest *facts = &input->sample->guests[guest];
+	const struct place_request request = {
+		.vcpus_centi = facts->known & PLACE_GUEST_VCPUS ? facts->n_vcpus * 100 : 100,
+		.memory_bytes = room_for(input->move, facts->memory_bytes),
+	};
+	struct place_advice advice;
+	struct place_model model;
+
+	if (model_without(input, guest, scratch, &model) < 0)
+		return PLACE_FATE_UNKNOWN;
+	restrict_nodes(input, guest, scratch->nodes);
+	if (!is_any_eligible(&model))
+		return PLACE_FATE_NO_BETTER;
+	*ret_target = find_home(input, guest);
+	if (can_stay_home(input, guest, &model.nodes[*ret_target], &request))
+		return PLACE_FATE_MOVE;
+	if (plan_moves_cpus_alone(input, guest))
+		return PLACE_FATE_CLASS;
+	if (place_advise(&model, input->policy, &request, &scratch->advise, &advice) < 0)
+		return PLACE_FATE_UNKNOWN;
+	if (advice.verdict == PLACE_VERDICT_NO_ROOM || advice.verdict == PLACE_VERDICT_BLIND)
+		return PLACE_FATE_NO_ROOM;
+	if (advice.verdict != PLACE_VERDICT_ONE_NODE)
+		return PLACE_FATE_NO_BETTER;
+	*ret_target =
+		place_topology_index(input->topology, (unsigned)place_set_next(&advice.nodes, 0));
+	return PLACE_FATE_MOVE;
+}
