@@ -139,12 +139,8 @@ static void read_if_changed(struct advice *advice)
 
 static int write_ledger(struct advice *advice, const struct state_dir *state)
 {
-	_cleanup_text_ struct place_text text = { 0 };
-	int r;
+	const int r = state_dir_put_ledger(state, &advice->ledger, advice->host->topology.boot_id);
 
-	r = place_ledger_format(&advice->ledger, advice->host->topology.boot_id, &text);
-	if (r == 0)
-		r = state_dir_replace(state, strrchr(LEDGER_FILE, '/') + 1, text.data, text.size);
 	if (r == 0)
 		advice->stamp = look_at_file();
 	else

@@ -111,7 +111,7 @@ static void fill_findings(const struct cycle *cycle, struct picture *picture)
 	view->n_findings = findings->n;
 	if (cycle->moves.realtime_text[0])
 		picture->findings[view->n_findings++] =
-			(struct report_finding){ .what = "realtime_thread",
+			(struct report_finding){ .what = MOVES_FINDING_REALTIME,
 						 .subject = "",
 						 .text = cycle->moves.realtime_text,
 						 .remedy = "" };

@@ -25,6 +25,9 @@
 /* Movers that hang, at most; beyond it nothing is moved. The unit's TasksMax= is 128. */
 #define MOVES_HUNG_MAX 8
 
+/* The name of what moves_may_start() found, in the log and in reports. */
+#define MOVES_FINDING_REALTIME "realtime_thread"
+
 struct moves;
 
 struct move {

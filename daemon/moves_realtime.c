@@ -36,7 +36,7 @@ static void on_realtime(void *data, int r, const void *bytes, size_t size)
 	if (moves->realtime.risk != REALTIME_SAFE)
 		realtime_say(&moves->realtime, moves->realtime_text, sizeof(moves->realtime_text));
 	if (moves->realtime.risk != REALTIME_SAFE && moves->realtime.risk != before)
-		event(LOG_WARNING, EVENT_FINDING, KV("what", "realtime"),
+		event(LOG_WARNING, EVENT_FINDING, KV("what", MOVES_FINDING_REALTIME),
 		      KV("note", moves->realtime_text));
 	moves->on_ready(moves->data);
 }

@@ -84,13 +84,8 @@ static void keep_readings(const struct state_dir *state, struct place_host *host
 static bool keep_ledger(const struct state_dir *state, struct place_host *host,
 			const struct place_ledger *ledger)
 {
-	_cleanup_text_ struct place_text text = { 0 };
-	int r;
+	const int r = state_dir_put_ledger(state, ledger, host->topology.boot_id);
 
-	r = place_ledger_format(ledger, host->topology.boot_id, &text);
-	if (r == 0)
-		r = state_dir_replace(state, strrchr(PLACE_LEDGER_PATH, '/') + 1, text.data,
-				      text.size);
 	if (r < 0)
 		place_host_note(host, "the answer is not booked: %s", strerror(-r));
 	return r == 0;

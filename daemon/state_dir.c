@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 
 #include "host/cleanup.h"
 #include "host/clock.h"
+#include "observe/ledger.h"
 
 #define LOCK_NAME "lock"
 
@@ -118,4 +120,15 @@ int state_dir_replace(const struct state_dir *state, const char *name, const cha
 	if (r < 0)
 		(void)unlinkat(state->fd, beside, 0);
 	return r;
+}
+
+int state_dir_put_ledger(const struct state_dir *state, const struct place_ledger *ledger,
+			 const char *boot_id)
+{
+	_cleanup_text_ struct place_text text = { 0 };
+	int r = place_ledger_format(ledger, boot_id, &text);
+
+	return r < 0 ? r :
+		       state_dir_replace(state, strrchr(PLACE_LEDGER_PATH, '/') + 1, text.data,
+					 text.size);
 }

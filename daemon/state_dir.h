@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#include "flow.h"
+
 #define STATE_DIR "/run/placed"
 
 struct state_dir {
@@ -38,3 +40,7 @@ void state_dir_close(struct state_dir *state);
 /* Replaces a file of it. Returns: 0 or -errno; the old file stands on failure. */
 int state_dir_replace(const struct state_dir *state, const char *name, const char *text,
 		      size_t size);
+
+/* Replaces the ledger. Returns: 0 or -errno; the old one stands on failure. */
+int state_dir_put_ledger(const struct state_dir *state, const struct place_ledger *ledger,
+			 const char *boot_id);

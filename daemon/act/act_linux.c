@@ -25,6 +25,7 @@
 
 #include "host/cleanup.h"
 #include "host/text.h"
+#include "observe/procstat.h"
 
 #define KIB UINT64_C(1024)
 
@@ -40,7 +41,6 @@ struct act_linux {
 	int pagemap_fd; /* -1 where it cannot be read */
 	bool can_scan;	/* PAGEMAP_SCAN */
 	bool knows_huge;
-	uint64_t ns_per_tick;
 	struct kept_file meminfo, buddyinfo;
 };
 
@@ -126,26 +126,17 @@ static void close_kept(struct kept_file *file)
 		close((int)(file->fd_and_node & INT32_MAX));
 }
 
-/* Field 22 of /proc/PID/stat; the second one, the name, may hold blanks and brackets. */
-static int read_start(struct act_linux *act, int pid, uint64_t *ret_start_ns)
+static int read_start(int pid, uint64_t *ret_start_ns)
 {
+	struct place_procstat stat;
 	char text[1024];
-	const char *at;
-	uint64_t ticks;
 	int r = read_file(text, sizeof(text), "/proc/%d/stat", pid);
 
 	if (r < 0)
 		return r == -ENOENT ? -ESRCH : r;
-	at = strrchr(text, ')');
-	for (unsigned field = 2; at && field < 22; field++) {
-		at = strchr(at, ' ');
-		at = at ? at + 1 : NULL;
-	}
-	if (!at)
-		return -EIO;
-	r = place_text_digits(&at, &ticks);
+	r = place_procstat_parse(text, &stat);
 	if (r == 0)
-		*ret_start_ns = place_multiply(ticks, act->ns_per_tick);
+		*ret_start_ns = place_ticks_to_ns(stat.start_ticks);
 	return r;
 }
 
@@ -199,7 +190,7 @@ static int linux_attach(struct act *act, int pid, uint64_t start_ns)
 	if (linux_act->pid_fd < 0)
 		return -errno;
 	/* Looked at after the descriptor is ours: the pid cannot change hands in between. */
-	r = read_start(linux_act, pid, &seen_ns);
+	r = read_start(pid, &seen_ns);
 	if (r < 0)
 		return r;
 	if (start_ns && seen_ns != start_ns)
@@ -443,7 +434,6 @@ int act_linux_new(struct act **ret_act)
 	act->pid_fd = act->pagemap_fd = -1;
 	atomic_init(&act->meminfo.fd_and_node, -1);
 	atomic_init(&act->buddyinfo.fd_and_node, -1);
-	act->ns_per_tick = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
 	*ret_act = &act->act;
 	return 0;
 }

@@ -18,12 +18,6 @@ static inline void cleanup_close(const int *fd)
 		close(*fd);
 }
 
-static inline void cleanup_fclose(FILE **file)
-{
-	if (*file)
-		fclose(*file);
-}
-
 static inline void cleanup_closedir(DIR **dir)
 {
 	if (*dir)
@@ -32,7 +26,6 @@ static inline void cleanup_closedir(DIR **dir)
 
 #define _cleanup_free_ __attribute__((cleanup(cleanup_free)))
 #define _cleanup_close_ __attribute__((cleanup(cleanup_close)))
-#define _cleanup_fclose_ __attribute__((cleanup(cleanup_fclose)))
 #define _cleanup_closedir_ __attribute__((cleanup(cleanup_closedir)))
 
 /* Hands a pointer on, so that its cleanup finds NULL. */

@@ -13,7 +13,6 @@ enum place_descriptor {
 	PLACE_DESCRIPTOR_DEVICE,       /* VFIO, iommufd, vDPA: guest pages are held for a device */
 	PLACE_DESCRIPTOR_CONFIDENTIAL, /* SEV, guest_memfd */
 	PLACE_DESCRIPTOR_POSTCOPY,     /* userfaultfd: pages are still fetched from elsewhere */
-	PLACE_DESCRIPTOR_COUNT,
 };
 
 /* What the target of a link in /proc/PID/fd says. */
