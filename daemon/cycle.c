@@ -101,6 +101,7 @@ static void plan(struct cycle *cycle)
 		.topology = &cycle->host->topology,
 		.sample = &cycle->sample,
 		.classes = cycle->watch.classes,
+		.traits = cycle->watch.traits,
 		.activities = cycle->watch.activities,
 		.held_until_ns = cycle->held_until_ns,
 		.is_moving = cycle->is_moving,

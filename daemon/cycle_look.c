@@ -78,6 +78,7 @@ void cycle_look_closer(struct cycle *cycle)
 		if (!memory->looked_ns)
 			memory->looked_ns = now;
 		if ((memory->is_look_due || cycle->is_moving[i] ||
+		     (cycle->watch.traits[i] & PLACE_TRAIT_STARTING) ||
 		     now >= memory->looked_ns + LOOK_AGAIN_NS) &&
 		    n_again < LOOKS_AGAIN_PER_TURN && looks_want(&cycle->looks, memory->pid) == 0) {
 			memory->looked_ns = now;

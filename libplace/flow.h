@@ -180,6 +180,8 @@ enum place_trait {
 	PLACE_TRAIT_INCLUDED = 1 << 11,	   /* no QEMU, but somebody asked for it (-p, -S 1) */
 	PLACE_TRAIT_CONFINED = 1 << 12, /* its vCPU threads are kept on some of the nodes, whole */
 	PLACE_TRAIT_PARTIAL = 1 << 13,	/* something of it could not be looked at */
+	PLACE_TRAIT_STARTING = 1 << 14, /* libvirt is not done with it: it still places it */
+	PLACE_TRAIT_SESSION = 1 << 15,	/* its libvirt is a user's own, not root's */
 };
 
 /* Who may be moved, and how. Words: place_class_word(). */
@@ -428,7 +430,10 @@ struct place_plan {
 	size_t n_steps;
 	struct place_step steps[PLACE_STEPS_MAX];
 	enum place_fate *fates; /* per guest, same order as the sample */
-	int after_pid;		/* up to which it was weighed in turn: kept from plan to plan */
+	/* Up to which they were weighed in turn, all and those of the system: kept from plan to
+	 * plan.
+	 */
+	int after_pid, after_system_pid;
 };
 
 /* ---- who may come to harm: decide/pressure ------------------------------------------------- */

@@ -64,6 +64,8 @@ static void say_class(const struct subject *subject)
 		{ PLACE_TRAIT_SHARED, "other processes map its memory" },
 		{ PLACE_TRAIT_EXCLUDED, "a setting or an order excludes it" },
 		{ PLACE_TRAIT_INCLUDED, "it is no QEMU, but was asked for" },
+		{ PLACE_TRAIT_STARTING, "libvirt is still starting it" },
+		{ PLACE_TRAIT_SESSION, "its libvirt is a user's own" },
 		{ PLACE_TRAIT_PARTIAL, "some of it could not be looked at" },
 	};
 

@@ -27,6 +27,8 @@
  */
 #define WEIGHED_MAX 16
 #define WEIGHED_BY_TRAFFIC 8
+/* Of those in turn: so that no crowd of users' guests keeps root's waiting. */
+#define WEIGHED_OF_SYSTEM 4
 
 bool place_plan_pays(const struct place_move_policy *move, uint64_t bytes, unsigned gain_permille,
 		     uint64_t busy_millicpu)
@@ -55,6 +57,9 @@ static enum place_fate judge_alone(const struct place_plan_input *input, size_t 
 
 	if (input->is_moving[i])
 		return PLACE_FATE_MOVING;
+	/* What it does now, it will not do again; and CPUs that we gave would be overwritten. */
+	if (input->traits[i] & PLACE_TRAIT_STARTING)
+		return PLACE_FATE_UNKNOWN;
 	if (!is_movable(input->move, input->classes[i]) && !plan_moves_cpus_alone(input, i))
 		return PLACE_FATE_CLASS;
 	if ((activity->known & facts) != facts ||
@@ -71,6 +76,14 @@ static enum place_fate judge_alone(const struct place_plan_input *input, size_t 
 	return PLACE_FATE_WAITING;
 }
 
+/* One of root's libvirt. Anybody can start a guest, and make it as busy as he likes. */
+static bool is_of_system(const struct place_plan_input *input, size_t i)
+{
+	const unsigned which = PLACE_TRAIT_LIBVIRT | PLACE_TRAIT_SESSION;
+
+	return (input->traits[i] & which) == PLACE_TRAIT_LIBVIRT;
+}
+
 /* Whether guest a goes before guest b. */
 static bool goes_first(const struct place_plan_input *input, const uint64_t *traffic, size_t a,
 		       size_t b)
@@ -79,13 +92,15 @@ static bool goes_first(const struct place_plan_input *input, const uint64_t *tra
 	const struct place_guest *second = &input->sample->guests[b];
 	int order;
 
+	if (is_of_system(input, a) != is_of_system(input, b))
+		return is_of_system(input, a);
 	if (traffic[a] != traffic[b])
 		return traffic[a] > traffic[b];
 	order = strcmp(first->uuid, second->uuid);
 	return order ? order < 0 : first->pid < second->pid;
 }
 
-/* The guest with most traffic that has not been weighed; n_guests where there is none. */
+/* The guest that goes first of all and has not been weighed; n_guests where there is none. */
 static size_t pick(const struct place_plan_input *input, const struct place_plan *plan,
 		   const uint64_t *traffic)
 {
@@ -99,25 +114,45 @@ static size_t pick(const struct place_plan_input *input, const struct place_plan
 	return best;
 }
 
-/* In turn: the next by pid that has not been weighed, from the first again behind the last. */
+/*
+ * In turn: the next by pid behind *after_pid that has not been weighed, from the first again behind
+ * the last.
+ */
 static size_t pick_in_turn(const struct place_plan_input *input, const struct place_plan *plan,
-			   const uint64_t *traffic)
+			   const uint64_t *traffic, bool of_system, int *after_pid)
 {
 	const size_t n = input->sample->n_guests;
 	const struct place_guest *guests = input->sample->guests;
 	size_t best = n;
 
 	for (size_t i = 0; i < n; i++) {
-		const bool is_behind = guests[i].pid > plan->after_pid;
+		const bool is_behind = guests[i].pid > *after_pid;
 
-		if (plan->fates[i] != PLACE_FATE_WAITING || !traffic[i])
+		if (plan->fates[i] != PLACE_FATE_WAITING || !traffic[i] ||
+		    (of_system && !is_of_system(input, i)))
 			continue;
-		if (best == n || is_behind > (guests[best].pid > plan->after_pid) ||
-		    (is_behind == (guests[best].pid > plan->after_pid) &&
+		if (best == n || is_behind > (guests[best].pid > *after_pid) ||
+		    (is_behind == (guests[best].pid > *after_pid) &&
 		     guests[i].pid < guests[best].pid))
 			best = i;
 	}
+	if (best < n)
+		*after_pid = guests[best].pid;
 	return best;
+}
+
+static size_t pick_next(const struct place_plan_input *input, struct place_plan *plan,
+			const uint64_t *traffic, unsigned n)
+{
+	size_t guest = input->sample->n_guests;
+
+	if (n < WEIGHED_BY_TRAFFIC)
+		return pick(input, plan, traffic);
+	if (n < WEIGHED_BY_TRAFFIC + WEIGHED_OF_SYSTEM)
+		guest = pick_in_turn(input, plan, traffic, true, &plan->after_system_pid);
+	if (guest == input->sample->n_guests)
+		guest = pick_in_turn(input, plan, traffic, false, &plan->after_pid);
+	return guest;
 }
 
 /* Outside of its nodes: they change with the step. Only who has one node gets such a target. */
@@ -197,14 +232,10 @@ int place_plan_make(const struct place_plan_input *input, struct place_plan_scra
 	judge_all(input, scratch, plan, &n_moving);
 	n_steps_max = place_least(input->move->steps_max, PLACE_STEPS_MAX);
 	for (unsigned n = 0; n < WEIGHED_MAX && n_moving + plan->n_steps < n_steps_max; n++) {
-		const bool is_in_turn = n >= WEIGHED_BY_TRAFFIC;
-		const size_t guest = is_in_turn ? pick_in_turn(input, plan, scratch->traffic) :
-						  pick(input, plan, scratch->traffic);
+		const size_t guest = pick_next(input, plan, scratch->traffic, n);
 
 		if (guest == n_guests)
 			break;
-		if (is_in_turn)
-			plan->after_pid = input->sample->guests[guest].pid;
 		plan->fates[guest] = weigh(input, guest, scratch, plan);
 	}
 	return 0;

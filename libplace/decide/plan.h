@@ -26,6 +26,7 @@ struct place_plan_input {
 	const struct place_topology *topology;
 	const struct place_sample *sample;
 	const enum place_class *classes;
+	const unsigned *traits; /* per guest, of enum place_trait */
 	const struct place_activity *activities;
 	const uint64_t *held_until_ns; /* per guest: not before then */
 	const bool *is_moving;	       /* per guest: a mover is at it; each takes a step's place */
@@ -49,12 +50,13 @@ struct place_plan_scratch {
 };
 
 /*
- * Makes the plan; plan->after_pid is that of the plan before, at first 0. plan->fates, one per
- * guest, is the caller's and filled: the verdict on each guest, and so the reason where nothing is
- * done.
+ * Makes the plan; plan->after_pid and after_system_pid are those of the plan before, at first 0.
+ * plan->fates, one per guest, is the caller's and filled: the verdict on each guest, and so the
+ * reason where nothing is done.
  *
  * Those with most traffic are weighed, and some others in turn; who was not stays
- * PLACE_FATE_WAITING. Traffic is remote_permille x busy_millicpu. Where a guest's CPUs may go with
+ * PLACE_FATE_WAITING. Traffic is remote_permille x busy_millicpu. Guests of root's libvirt go
+ * before those of users, whatever traffic these make. Where a guest's CPUs may go with
  * its memory, any node may be its target; memory of others goes where their vCPUs run most, inside
  * what they are allowed; who may change nodes is allowed all, and its
  * step then says so. Guests that are alike are taken in the order of uuid and pid: the order in

@@ -120,12 +120,13 @@ static void take_args(const struct place_facts_reader *reader, struct place_gues
  * his own process. Whoever is no user's process is not asked for.
  */
 static int read_record(const struct place_facts_reader *reader, const struct place_guest *guest,
-		       const uid_t *uid)
+		       const uid_t *uid, bool *ret_is_session)
 {
 	int r;
 
 	r = place_root_readf(reader->root, reader->text, "run/libvirt/qemu/%s.xml", guest->name);
-	if (r == -ENOENT && uid)
+	*ret_is_session = r == -ENOENT && uid;
+	if (*ret_is_session)
 		r = place_root_read_ownedf(reader->root, reader->text, *uid,
 					   "run/user/%u/libvirt/qemu/run/%s.xml", (unsigned)*uid,
 					   guest->name);
@@ -150,6 +151,8 @@ static void take_record(const struct place_domstatus *status, struct place_guest
 	}
 	facts->traits |= PLACE_TRAIT_LIBVIRT | status->traits;
 	facts->has_pins = status->has_pins;
+	if (status->is_starting)
+		facts->traits |= PLACE_TRAIT_STARTING;
 	/* -incoming stands on the command line for ever; libvirt knows when it is over. */
 	if (facts->may_be_coming && status->is_starting)
 		facts->traits |= PLACE_TRAIT_MIGRATING;
@@ -161,11 +164,15 @@ static void read_domstatus(const struct place_facts_reader *reader, const uid_t 
 			   struct place_guest *guest, struct place_facts *facts)
 {
 	struct place_domstatus status;
+	bool is_session;
 
 	if ((guest->known & PLACE_GUEST_NAME) && !strchr(guest->name, '/') &&
-	    read_record(reader, guest, uid) == 0 &&
-	    place_domstatus_parse(reader->text->data, &status) == 0 && status.pid == guest->pid)
+	    read_record(reader, guest, uid, &is_session) == 0 &&
+	    place_domstatus_parse(reader->text->data, &status) == 0 && status.pid == guest->pid) {
 		take_record(&status, guest, facts);
+		if (is_session)
+			facts->traits |= PLACE_TRAIT_SESSION;
+	}
 }
 
 /* A process that is no QEMU has what it has, and may be named by anybody. */

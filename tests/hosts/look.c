@@ -17,9 +17,10 @@
 #include "observe/program.h"
 #include "observe/sample.h"
 
-static const char *const traits[] = { "libvirt",  "advised",	  "nodeset",  "pinned", "migrating",
-				      "vfio",	  "confidential", "slots",    "cells",	"shared",
-				      "excluded", "included",	  "confined", "partial" };
+static const char *const traits[] = { "libvirt",   "advised", "nodeset",      "pinned",
+				      "migrating", "vfio",    "confidential", "slots",
+				      "cells",	   "shared",  "excluded",     "included",
+				      "confined",  "partial", "starting",     "session" };
 
 struct printer {
 	struct place_host *host;

@@ -93,6 +93,13 @@ def test_libvirt_record(record, wanted, built, look):
     assert ("libvirt" in found["traits"]) == (record is not None and f"pid='{PID}'" in record)
 
 
+def test_libvirt_still_starts_it(built, look):
+    for reason, is_starting in ("starting up", True), ("user", False):
+        found = look(built(host_with(domstatus=xml(state="paused", reason=reason), name="web")))[PID]
+        assert ("starting" in found["traits"]) == is_starting
+        assert "session" not in found["traits"]
+
+
 @pytest.mark.parametrize("folder, uid, wanted", [
     ("run/user/1000/libvirt/qemu/run", 1000, "auto"),
     ("run/user/1000/libvirt/qemu/run", 1001, "free"),       # somebody else's folder
@@ -101,7 +108,9 @@ def test_libvirt_record(record, wanted, built, look):
 def test_session_libvirt(folder, uid, wanted, built, look):
     root = built(host_with(status={"Uid": f"\t{uid}\t{uid}\t{uid}\t{uid}"}))
     write(root, f"{folder}/web.xml", xml("  <numad nodeset='1' cpuset='2-3'/>\n"))
-    assert look(root)[PID]["class"] == wanted
+    found = look(root)[PID]
+    assert found["class"] == wanted
+    assert ("session" in found["traits"]) == (wanted == "auto")
 
 
 def test_session_record_that_leads_astray(built, look, tmp_path):

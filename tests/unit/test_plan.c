@@ -30,6 +30,7 @@ struct world {
 	struct place_node_sample node_samples[N_NODES];
 	struct place_guest guests[N_GUESTS];
 	enum place_class classes[N_GUESTS];
+	unsigned traits[N_GUESTS];
 	struct place_activity activities[N_GUESTS];
 	uint64_t bytes[N_GUESTS][N_NODES];
 	uint32_t run_permille[N_GUESTS][N_NODES];
@@ -143,6 +144,7 @@ static void make_plan(void)
 		.topology = &world.topology,
 		.sample = &world.sample,
 		.classes = world.classes,
+		.traits = world.traits,
 		.activities = world.activities,
 		.held_until_ns = world.held_until_ns,
 		.is_moving = world.is_moving,
@@ -180,10 +182,43 @@ static void test_most_traffic_goes_first(void **state)
 	assert_int_equal(world.fates[0], PLACE_FATE_LOCAL);
 }
 
+/* Whoever starts a guest of his own can make it as busy as he likes. */
+static void test_guests_of_the_system_go_first(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	put_guest(2, 0, 3);
+	world.activities[2].busy_millicpu = 4001;
+	world.traits[1] = PLACE_TRAIT_LIBVIRT;
+	world.traits[2] = PLACE_TRAIT_LIBVIRT | PLACE_TRAIT_SESSION;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.plan.steps[0].pid, 101);
+	world.traits[2] = 0;
+	make_plan();
+	assert_int_equal(world.plan.steps[0].pid, 101);
+	world.traits[2] = PLACE_TRAIT_LIBVIRT;
+	make_plan();
+	assert_int_equal(world.plan.steps[0].pid, 102);
+}
+
+static void test_who_only_begins_waits(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	world.traits[1] = PLACE_TRAIT_LIBVIRT | PLACE_TRAIT_STARTING;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 0);
+	assert_int_equal(world.fates[1], PLACE_FATE_UNKNOWN);
+}
+
 #define CROWD 40
 
-/* Many with much traffic that cannot move: whoever starts such guests must not hold up the rest. */
-static void test_a_crowd_holds_up_nobody(void **state)
+/*
+ * Many with much traffic that cannot move, and the last one, with less, that can. Returns: how many
+ * plans it takes until it is in one.
+ */
+static unsigned plan_crowd(const unsigned traits[CROWD])
 {
 	uint32_t split[N_NODES] = { 0, 0, 500, 500 };
 	struct place_guest guests[CROWD];
@@ -195,7 +230,6 @@ static void test_a_crowd_holds_up_nobody(void **state)
 	uint64_t held_until_ns[CROWD] = { 0 }, traffic[CROWD];
 	unsigned n_plans = 0;
 
-	(void)state;
 	put_guest(0, 0, 3);
 	for (int i = 0; i < CROWD; i++) {
 		guests[i] = world.guests[0];
@@ -212,6 +246,7 @@ static void test_a_crowd_holds_up_nobody(void **state)
 	world.sample.guests = guests;
 	world.sample.n_guests = CROWD;
 	world.input.classes = classes;
+	world.input.traits = traits;
 	world.input.activities = activities;
 	world.input.held_until_ns = held_until_ns;
 	world.input.is_moving = is_moving;
@@ -224,8 +259,31 @@ static void test_a_crowd_holds_up_nobody(void **state)
 		assert_int_equal(place_plan_make(&world.input, &world.scratch, &world.plan), 0);
 	assert_int_equal(world.plan.n_steps, 1);
 	assert_int_equal(world.plan.steps[0].pid, 100 + CROWD - 1);
+	return n_plans;
+}
+
+/* Whoever starts such guests must not hold up the rest. */
+static void test_a_crowd_holds_up_nobody(void **state)
+{
+	unsigned traits[CROWD] = { 0 };
+
+	(void)state;
 	/* Eight in turn, beside the eight with most traffic. */
-	assert_in_range(n_plans, 2, CROWD / 8);
+	assert_in_range(plan_crowd(traits), 2, CROWD / 8);
+	/* The first of the system is the first of all. */
+	traits[CROWD - 1] = PLACE_TRAIT_LIBVIRT;
+	set_up(NULL);
+	assert_int_equal(plan_crowd(traits), 1);
+	/* Of the system's 20 four come in turn at least. */
+	for (unsigned i = 1; i < CROWD; i += 2)
+		traits[i] = PLACE_TRAIT_LIBVIRT;
+	set_up(NULL);
+	assert_in_range(plan_crowd(traits), 2, CROWD / 2 / 4);
+	/* Nor do they keep a user's waiting for good. */
+	for (unsigned i = 0; i < CROWD; i++)
+		traits[i] = i < CROWD / 2 ? PLACE_TRAIT_LIBVIRT : 0;
+	set_up(NULL);
+	assert_in_range(plan_crowd(traits), 2, CROWD / 4);
 }
 
 static void test_equal_guests_go_by_uuid(void **state)
@@ -600,6 +658,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_nothing_moves_on_a_tidy_host, set_up),
 		cmocka_unit_test_setup(test_most_traffic_goes_first, set_up),
+		cmocka_unit_test_setup(test_guests_of_the_system_go_first, set_up),
+		cmocka_unit_test_setup(test_who_only_begins_waits, set_up),
 		cmocka_unit_test_setup(test_equal_guests_go_by_uuid, set_up),
 		cmocka_unit_test_setup(test_memory_follows_pinned_cpus, set_up),
 		cmocka_unit_test_setup(test_never_outside_of_its_nodes, set_up),
