@@ -149,6 +149,7 @@ static void fill_view(const struct commands *commands, struct picture *picture)
 		view->model = &picture->model;
 	view->moves = picture->moves;
 	view->n_moves = moves_report(&cycle->moves, picture->moves);
+	view->intents = &cycle->moves.intents;
 	fill_findings(cycle, picture);
 	count_all(commands, picture);
 }

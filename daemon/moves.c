@@ -288,11 +288,15 @@ void moves_done(struct moves *moves)
 	moves->realtime_job = job_cancel(moves->realtime_job);
 	moves->mend_job = job_cancel(moves->mend_job);
 	for (size_t i = 0; i < MOVES_MAX; i++) {
+		if (moves->list[i].mover)
+			moves->list[i].child = mover_pid(moves->list[i].mover);
 		moves->list[i].mover = mover_cancel(moves->list[i].mover);
 		moves->list[i].stuck = stuck_free(moves->list[i].stuck);
 	}
-	if (moves->act)
+	if (moves->act) {
+		moves_mems_stop(moves);
 		moves_take_back(moves);
+	}
 	intents_done(&moves->intents);
 	moves->act = act_free(moves->act);
 }

@@ -10,11 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
+#include <unistd.h>
 
-#include "act/relocate.h"
-#include "child.h"
 #include "moves_parts.h"
-#include "observe/facts.h"
 #include "tell/event.h"
 
 /* A narrowing takes pages along at 0.25 to 4 GiB/s; whoever is killed is tried again. */
@@ -26,25 +24,6 @@
 #define INHERITED_AGAIN_NS UINT64_C(5000000000)
 /* Threads that come and go in the same number between two turns are found this late. */
 #define FOLLOW_AGAIN_NS UINT64_C(60000000000)
-
-/* What a job found of one intent. */
-struct mended {
-	enum intent_kind kind;
-	int pid;
-	uint64_t start_ns;
-	enum relocate_state state;
-	int r; /* n changed, or -errno */
-};
-
-static unsigned node_of(const struct place_set *set)
-{
-	return (unsigned)place_set_next(set, 0);
-}
-
-static bool is_about_nodes(const struct intent *intent)
-{
-	return intent->kind == INTENT_MEMS || intent->kind == INTENT_NODES;
-}
 
 /* ---- before and after the mover ------------------------------------------------------------ */
 
@@ -123,104 +102,6 @@ bool moves_has_to_mend(const struct moves *moves)
 	return false;
 }
 
-/* ---- the job ------------------------------------------------------------------------------- */
-
-/* Its mover is at work, or was killed and has not come out of the kernel yet. */
-static bool is_in_work(const struct moves *moves, const struct intent *intent)
-{
-	for (size_t i = 0; i < MOVES_MAX; i++) {
-		const struct move *move = &moves->list[i];
-
-		if (move->pid == intent->pid && move->start_ns == intent->start_ns &&
-		    (move->mover || (move->child && child_is_there(move->child))))
-			return true;
-	}
-	return false;
-}
-
-static bool is_due(const struct moves *moves, const struct intent *intent)
-{
-	return is_about_nodes(intent) && intent->is_due && !is_in_work(moves, intent);
-}
-
-/* libvirt's name of it: without one its CPUs stay. */
-static bool find_cpus(const struct moves *moves, const struct intent *intent,
-		      struct cgroup_cpus *cpus)
-{
-	const struct place_topology *topology = &moves->host->topology;
-	const size_t from = place_topology_index(topology, node_of(&intent->before));
-	const size_t to = place_topology_index(topology, node_of(&intent->given));
-	const int i = place_watch_find(moves->watch, intent->pid);
-
-	if (i < 0 || from == topology->n_nodes || to == topology->n_nodes ||
-	    !(moves->watch->guests[i].known & PLACE_GUEST_NAME))
-		return false;
-	*cpus = (struct cgroup_cpus){
-		.name = moves->watch->guests[i].name,
-		.from = &topology->nodes[from].cpus,
-		.to = &topology->nodes[to].cpus,
-	};
-	return true;
-}
-
-void moves_mems_find_cpus(const struct moves *moves, const struct place_step *step,
-			  struct cgroup_cpus *cpus)
-{
-	const struct intent *intent =
-		intents_find(&moves->intents, INTENT_MEMS, step->pid, step->start_ns);
-
-	if (intent)
-		(void)find_cpus(moves, intent, cpus);
-}
-
-static void mend_one(struct moves *moves, const struct intent *intent, struct mended *mended)
-{
-	const unsigned from = node_of(&intent->before), to = node_of(&intent->given);
-	struct act *act = moves->act;
-	struct cgroup_cpus cpus;
-	uint64_t start_ns;
-
-	mended->state = RELOCATE_NONE;
-	/* Whoever has the pid now may be another process. */
-	if (place_facts_read_start(&moves->host->root, &moves->host->text, intent->pid, &start_ns) <
-		    0 ||
-	    start_ns != intent->start_ns)
-		return;
-	if (intent->kind == INTENT_MEMS)
-		mended->r = relocate_mend(act, intent->pid, from, to);
-	mended->state = relocate_look(act, intent->pid, from, to);
-	if (mended->state != RELOCATE_FORWARD || mended->r < 0)
-		return;
-	if (!find_cpus(moves, intent, &cpus)) {
-		mended->r = relocate_follow(act, intent->pid, from, to, NULL);
-		return;
-	}
-	if (intent->kind == INTENT_MEMS)
-		(void)relocate_cpus(act, intent->pid, &cpus);
-	mended->r = relocate_follow(act, intent->pid, from, to, &cpus);
-}
-
-static int mend_all(void *data, FILE *out)
-{
-	struct moves *moves = data;
-
-	for (size_t i = 0; i < moves->intents.n; i++) {
-		const struct intent *intent = &moves->intents.list[i];
-		struct mended mended = {
-			.kind = intent->kind,
-			.pid = intent->pid,
-			.start_ns = intent->start_ns,
-		};
-
-		if (!is_due(moves, intent))
-			continue;
-		mend_one(moves, intent, &mended);
-		if (fwrite(&mended, sizeof(mended), 1, out) != 1 || fflush(out) != 0)
-			return -EIO;
-	}
-	return 0;
-}
-
 /* ---- what comes of it ---------------------------------------------------------------------- */
 
 static void take_mended(struct moves *moves, struct intent *intent, const struct mended *mended)
@@ -254,7 +135,7 @@ static void take_followed(struct moves *moves, struct intent *intent, const stru
 		intent->is_due = mended->r < 0;
 		if (mended->r > 0)
 			event(LOG_INFO, EVENT_STEER, KV_U64("pid", (uint64_t)intent->pid),
-			      KV_U64("to", node_of(&intent->given)),
+			      KV_U64("to", moves_node_of(&intent->given)),
 			      KV_U64("groups", (uint64_t)mended->r),
 			      KV("note", "threads that libvirt added go where the others are"));
 		return;
@@ -306,6 +187,15 @@ static unsigned n_threads(const struct moves *moves, int pid)
 	return r < 0 ? 0 : (unsigned)stat.st_nlink;
 }
 
+/* Somebody said so, or its threads are about to go elsewhere. Unknown is not that. */
+static bool is_left_alone(const struct moves *moves, const struct intent *intent)
+{
+	const int i = place_watch_find(moves->watch, intent->pid);
+
+	return i >= 0 && (moves->watch->classes[i] == PLACE_CLASS_EXCLUDED ||
+			  moves->watch->classes[i] == PLACE_CLASS_MIGRATING);
+}
+
 /* A thread that came, or a while that has gone by: then its groups are looked at. */
 static void mark_due(struct moves *moves, struct intent *intent, uint64_t now_ns)
 {
@@ -316,6 +206,8 @@ static void mark_due(struct moves *moves, struct intent *intent, uint64_t now_ns
 		return;
 	}
 	if (intent->kind != INTENT_NODES)
+		return;
+	if (is_left_alone(moves, intent))
 		return;
 	n = n_threads(moves, intent->pid);
 	if (n == intent->n_threads && intent->looked_ns &&
@@ -335,9 +227,9 @@ void moves_mems_check(struct moves *moves)
 		return;
 	for (size_t i = 0; i < moves->intents.n; i++) {
 		mark_due(moves, &moves->intents.list[i], now_ns);
-		is_any = is_any || is_due(moves, &moves->intents.list[i]);
+		is_any = is_any || moves_is_due(moves, &moves->intents.list[i]);
 	}
-	if (is_any && job_start(moves->event, mend_all, on_mended, moves, moves->host->root.fd,
-				MEND_DEADLINE_MS, &moves->mend_job) < 0)
+	if (is_any && job_start(moves->event, moves_mend_all, on_mended, moves,
+				moves->host->root.fd, MEND_DEADLINE_MS, &moves->mend_job) < 0)
 		event(LOG_WARNING, EVENT_TROUBLE, KV("note", "no child for cpusets that are wide"));
 }

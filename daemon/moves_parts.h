@@ -32,5 +32,25 @@ void moves_mems_find_cpus(const struct moves *moves, const struct place_step *st
 /* Its mover has ended, or was never started: what is left to do is for moves_mems_check(). */
 void moves_mems_end(struct moves *moves, const struct move *move);
 
+/* What a job found of one intent. */
+struct mended {
+	enum intent_kind kind;
+	int pid;
+	uint64_t start_ns;
+	enum relocate_state state;
+	int r; /* n changed, or -errno */
+};
+
+unsigned moves_node_of(const struct place_set *set);
+
+/* Whether its groups are to be looked at, and nobody is at work on them. */
+bool moves_is_due(const struct moves *moves, const struct intent *intent);
+
+/* A job_work: mends what is due, and writes a struct mended for each. */
+int moves_mend_all(void *data, FILE *out);
+
 /* Each turn: starts a job where groups are wide and nobody is at work on them, or may have come. */
 void moves_mems_check(struct moves *moves);
+
+/* At the stop, movers have been killed: narrows what they left wide, waits for it two seconds. */
+void moves_mems_stop(struct moves *moves);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "act/intent.h"
 #include "decide/class.h"
 #include "decide/reason.h"
 #include "host/cleanup.h"
@@ -232,6 +233,47 @@ static void say_next_page(const struct subject *subject)
 	}
 }
 
+static const struct intent *find_intent(const struct subject *subject, enum intent_kind kind)
+{
+	const struct place_guest *guest = subject->guest;
+
+	return subject->view->intents ?
+		       intents_find(subject->view->intents, kind, guest->pid, guest->start_ns) :
+		       NULL;
+}
+
+/* libvirt goes by its own record, whatever its groups have. */
+static void say_libvirt(const struct subject *subject)
+{
+	const struct intent *way = find_intent(subject, INTENT_MEMS);
+	const struct intent *nodes = find_intent(subject, INTENT_NODES);
+
+	if (way)
+		say(subject, "libvirt",
+		    "its groups are on their way from node %d to node %d: until they are there its "
+		    "next "
+		    "page may come from either",
+		    place_set_next(&way->before, 0), place_set_next(&way->given, 0));
+	if (nodes)
+		say(subject, "libvirt",
+		    "it was given node %d and libvirt goes by node %d: a vCPU or I/O thread that "
+		    "it adds "
+		    "begins there, and follows within a turn or two; memory cannot be plugged in; "
+		    "numatune "
+		    "names the old node until the guest is started again",
+		    place_set_next(&nodes->given, 0), place_set_next(&nodes->before, 0));
+	else if (subject->class == PLACE_CLASS_AUTO && !(subject->traits & PLACE_TRAIT_SLOTS))
+		say(subject, "libvirt",
+		    "libvirt keeps the nodes that were advised at its start: whatever it adds "
+		    "later "
+		    "(vCPUs, I/O threads, memory) begins there");
+	if (place_class_changes_nodes(subject->class, subject->guest, subject->traits))
+		say(subject, "limits",
+		    "it may be given another node: where its vCPUs are taken to one, memory, "
+		    "groups and "
+		    "policy follow");
+}
+
 /* What stays as it is even where pages move. */
 static void say_limits(const struct subject *subject)
 {
@@ -241,11 +283,6 @@ static void say_limits(const struct subject *subject)
 		say(subject, "limits",
 		    "libvirt would plug memory into the nodes that it knows: it is never given "
 		    "other nodes");
-	else if (subject->class == PLACE_CLASS_AUTO)
-		say(subject, "libvirt",
-		    "libvirt keeps the nodes that were advised at its start: whatever it adds "
-		    "later "
-		    "(vCPUs, I/O threads, memory) begins there");
 	if (traits & PLACE_TRAIT_CELLS)
 		say(subject, "limits",
 		    "its NUMA cells stay as they were made: the guest sees them");
@@ -281,6 +318,7 @@ static void explain_one(const struct report_view *view, size_t i, FILE *out)
 	say_evidence(&subject);
 	say_verdict(&subject);
 	say_next_page(&subject);
+	say_libvirt(&subject);
 	say_limits(&subject);
 }
 

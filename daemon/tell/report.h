@@ -12,6 +12,8 @@
 
 #include "flow.h"
 
+struct intents;
+
 enum report_move_state {
 	REPORT_MOVE_RUNNING,
 	REPORT_MOVE_PAUSED,
@@ -72,6 +74,7 @@ struct report_view {
 	const struct place_ledger *ledger; /* NULL: none */
 	const struct report_move *moves;
 	size_t n_moves;
+	const struct intents *intents; /* NULL: none. Who is elsewhere than libvirt thinks */
 	const struct report_finding *findings;
 	size_t n_findings;
 	const struct report_counter *counters;

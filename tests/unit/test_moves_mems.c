@@ -366,6 +366,21 @@ static void test_taken_back(void **state)
 	assert_string_equal(saved, "placed intents 1\n");
 }
 
+/* Nobody is left to mend it, perhaps for good; whether it worked the next daemon looks. */
+static void test_a_stop_leaves_nothing_wide(void **state)
+{
+	(void)state;
+	moves_mems_stop(&moves);
+	put_intent(INTENT_NODES, false);
+	put_group("vcpu0", "0-1\n");
+	moves_mems_stop(&moves);
+	expect_group("vcpu0", "0-1");
+	put_intent(INTENT_MEMS, false);
+	moves_mems_stop(&moves);
+	expect_group("vcpu0", "1");
+	assert_int_equal(moves.intents.n, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +392,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_libvirt_adds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_taken_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_stop_leaves_nothing_wide, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

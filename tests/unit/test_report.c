@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "act/intent.h"
 #include "host/root.h"
 #include "tell/report.h"
 
@@ -334,6 +335,40 @@ static void test_explain_says(void **state)
 	assert_has("only its memory may be moved");
 }
 
+/* Where libvirt thinks that it is, and where it is. */
+static void test_explain_nodes(void **state)
+{
+	struct intent list[] = {
+		{ .kind = INTENT_NODES, .pid = guests[0].pid, .start_ns = guests[0].start_ns },
+		{ .kind = INTENT_MEMS, .pid = guests[0].pid, .start_ns = guests[0].start_ns },
+	};
+	const struct intents intents = { .list = list, .n = 2 };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		place_set_add(&list[i].before, 8);
+		place_set_add(&list[i].given, 0);
+	}
+	assert_int_equal(explain("web1"), 0);
+	assert_lacks("libvirt goes by");
+	assert_lacks("it may be given another node");
+	view.intents = &intents;
+	assert_int_equal(explain("web1"), 0);
+	assert_has("its groups are on their way from node 8 to node 0");
+	assert_has("it was given node 0 and libvirt goes by node 8");
+	assert_lacks("libvirt keeps the nodes that were advised");
+	list[0].start_ns++;
+	assert_int_equal(explain("web1"), 0);
+	assert_lacks("libvirt goes by");
+	place_set_remove(&guests[0].mems, 8);
+	assert_int_equal(explain("web1"), 0);
+	assert_has("it may be given another node");
+	traits[0] |= PLACE_TRAIT_SLOTS;
+	assert_int_equal(explain("web1"), 0);
+	assert_has("it is never given other nodes");
+	assert_lacks("it may be given another node");
+}
+
 /* Whoever leaves a bind or a fate without a sentence is told here. */
 static void test_explain_covers_all(void **state)
 {
@@ -391,6 +426,7 @@ int main(void)
 		cmocka_unit_test_setup(test_moves_promises_findings, make_view),
 		cmocka_unit_test_setup(test_explain_finds, make_view),
 		cmocka_unit_test_setup(test_explain_says, make_view),
+		cmocka_unit_test_setup(test_explain_nodes, make_view),
 		cmocka_unit_test_setup(test_explain_covers_all, make_view),
 		cmocka_unit_test_setup(test_metrics, make_view),
 	};

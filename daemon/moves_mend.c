@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a job does with the groups of guests that change nodes, in a child since writing them may
+ * wait for long; and the last thing that is done at a stop. What comes of it: moves_mems.c.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "act/relocate.h"
+#include "child.h"
+#include "moves_parts.h"
+#include "observe/facts.h"
+
+/* So long a stop waits for groups to be narrowed. What takes longer goes on without us. */
+#define STOP_WAIT_MS 2000
+
+unsigned moves_node_of(const struct place_set *set)
+{
+	return (unsigned)place_set_next(set, 0);
+}
+
+/* Its mover is at work, or was killed and has not come out of the kernel yet. */
+static bool is_in_work(const struct moves *moves, const struct intent *intent)
+{
+	for (size_t i = 0; i < MOVES_MAX; i++) {
+		const struct move *move = &moves->list[i];
+
+		if (move->pid == intent->pid && move->start_ns == intent->start_ns &&
+		    (move->mover || (move->child && child_is_there(move->child))))
+			return true;
+	}
+	return false;
+}
+
+bool moves_is_due(const struct moves *moves, const struct intent *intent)
+{
+	return (intent->kind == INTENT_MEMS || intent->kind == INTENT_NODES) && intent->is_due &&
+	       !is_in_work(moves, intent);
+}
+
+/* libvirt's name of it: without one its CPUs stay. */
+static bool find_cpus(const struct moves *moves, const struct intent *intent,
+		      struct cgroup_cpus *cpus)
+{
+	const struct place_topology *topology = &moves->host->topology;
+	const size_t from = place_topology_index(topology, moves_node_of(&intent->before));
+	const size_t to = place_topology_index(topology, moves_node_of(&intent->given));
+	const int i = place_watch_find(moves->watch, intent->pid);
+
+	if (i < 0 || from == topology->n_nodes || to == topology->n_nodes ||
+	    !(moves->watch->guests[i].known & PLACE_GUEST_NAME))
+		return false;
+	*cpus = (struct cgroup_cpus){
+		.name = moves->watch->guests[i].name,
+		.from = &topology->nodes[from].cpus,
+		.to = &topology->nodes[to].cpus,
+	};
+	return true;
+}
+
+void moves_mems_find_cpus(const struct moves *moves, const struct place_step *step,
+			  struct cgroup_cpus *cpus)
+{
+	const struct intent *intent =
+		intents_find(&moves->intents, INTENT_MEMS, step->pid, step->start_ns);
+
+	if (intent)
+		(void)find_cpus(moves, intent, cpus);
+}
+
+static void mend_one(struct moves *moves, const struct intent *intent, struct mended *mended)
+{
+	const unsigned from = moves_node_of(&intent->before), to = moves_node_of(&intent->given);
+	struct act *act = moves->act;
+	struct cgroup_cpus cpus;
+	uint64_t start_ns;
+
+	mended->state = RELOCATE_NONE;
+	/* Whoever has the pid now may be another process. */
+	if (place_facts_read_start(&moves->host->root, &moves->host->text, intent->pid, &start_ns) <
+		    0 ||
+	    start_ns != intent->start_ns)
+		return;
+	if (intent->kind == INTENT_MEMS)
+		mended->r = relocate_mend(act, intent->pid, from, to);
+	mended->state = relocate_look(act, intent->pid, from, to);
+	if (mended->state != RELOCATE_FORWARD || mended->r < 0)
+		return;
+	if (!find_cpus(moves, intent, &cpus)) {
+		mended->r = relocate_follow(act, intent->pid, from, to, NULL);
+		return;
+	}
+	if (intent->kind == INTENT_MEMS)
+		(void)relocate_cpus(act, intent->pid, &cpus);
+	mended->r = relocate_follow(act, intent->pid, from, to, &cpus);
+}
+
+int moves_mend_all(void *data, FILE *out)
+{
+	struct moves *moves = data;
+
+	for (size_t i = 0; i < moves->intents.n; i++) {
+		const struct intent *intent = &moves->intents.list[i];
+		struct mended mended = {
+			.kind = intent->kind,
+			.pid = intent->pid,
+			.start_ns = intent->start_ns,
+		};
+
+		if (!moves_is_due(moves, intent))
+			continue;
+		mend_one(moves, intent, &mended);
+		if (fwrite(&mended, sizeof(mended), 1, out) != 1 || fflush(out) != 0)
+			return -EIO;
+	}
+	return 0;
+}
+
+/* ---- the stop ------------------------------------------------------------------------------ */
+
+static void wait_for_end(pid_t pid, unsigned *left_ms)
+{
+	while (waitpid(pid, NULL, WNOHANG) == 0 && *left_ms) {
+		usleep(10000);
+		*left_ms -= *left_ms < 10 ? *left_ms : 10;
+	}
+}
+
+static _Noreturn void mend_alone(struct moves *moves)
+{
+	const int kept = moves->host->root.fd;
+	sigset_t none;
+
+	setsid();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (size_t i = 0; i < 3; i++)
+		(void)signal((int[]){ SIGHUP, SIGINT, SIGTERM }[i], SIG_IGN);
+	/* Not the daemon's lock, nor its sockets. */
+	child_close_between(STDERR_FILENO, kept);
+	child_close_between(kept > STDERR_FILENO ? kept : STDERR_FILENO, INT_MAX);
+	for (size_t i = 0; i < moves->intents.n; i++) {
+		const struct intent *intent = &moves->intents.list[i];
+		struct mended mended = { .kind = intent->kind };
+
+		if (intent->kind == INTENT_MEMS)
+			mend_one(moves, intent, &mended);
+	}
+	_exit(EXIT_SUCCESS);
+}
+
+/* The intents stay on disk: the next daemon looks at what came of it. */
+void moves_mems_stop(struct moves *moves)
+{
+	unsigned left_ms = STOP_WAIT_MS;
+	pid_t pid;
+
+	if (!moves_has_to_mend(moves))
+		return;
+	/* They were killed; what they are writing now comes before what we write. */
+	for (size_t i = 0; i < MOVES_MAX; i++)
+		if (moves->list[i].child)
+			wait_for_end(moves->list[i].child, &left_ms);
+	pid = fork();
+	if (pid == 0)
+		mend_alone(moves);
+	if (pid > 0)
+		wait_for_end(pid, &left_ms);
+}
