@@ -28,6 +28,9 @@
  * move is stopped whose guest begins to migrate. */
 #define LEARNING_US 1000000
 #define LEARN_FOR_NS (10 * NS_PER_S)
+/* The first word on it comes sooner: after a window of observe/watch_refresh.c. */
+#define NEW_US 220000
+#define NEW_FOR_NS NS_PER_S
 /* After a move there may be room for the next. */
 #define AFTER_MOVE_US 100000
 
@@ -67,7 +70,7 @@ static void refresh(struct cycle *cycle)
 {
 	const uint64_t now = now_ns(cycle);
 
-	cycle->is_crowded = cycle->is_decided = false;
+	cycle->is_crowded = cycle->is_decided = cycle->is_new = false;
 	(void)place_watch_scan(&cycle->watch, now, want_look, cycle);
 	(void)place_watch_refresh(&cycle->watch, now);
 	cycle->refreshed_ns = now;
@@ -160,10 +163,14 @@ static bool has_host_changed(struct cycle *cycle)
 	return has_changed;
 }
 
+/* What a big process does is seen by the next scan, which need not be a whole interval away. */
 static bool is_wanted(const struct place_process *process, void *data)
 {
-	const struct cycle *cycle = data;
+	struct cycle *cycle = data;
 
+	if (process->have_usage && !process->knows_busy &&
+	    process->resident_bytes >= (uint64_t)cycle->settings->big_mib << 20)
+		cycle->is_new = true;
 	return control_wants(cycle->lists, cycle->settings, process);
 }
 
@@ -201,19 +208,20 @@ static void set_next_turn(struct cycle *cycle)
 		cycle->is_quick ? cycle->settings->interval_min_s : cycle->settings->interval_max_s;
 
 	turn_in(cycle, cycle->is_hurried  ? AFTER_MOVE_US :
+		       cycle->is_new	  ? NEW_US :
 		       cycle->is_crowded  ? CROWD_US :
 		       cycle->is_learning ? LEARNING_US :
 					    s * 1000000);
 }
 
 /* New guests are worth a few early turns: until it is known what they do, or they are idle. */
-static bool is_learning(const struct cycle *cycle)
+static bool is_unknown_since(const struct cycle *cycle, uint64_t ns)
 {
 	for (size_t i = 0; i < cycle->watch.n; i++)
 		if (cycle->plan.fates[i] == PLACE_FATE_UNKNOWN &&
-		    cycle->refreshed_ns < cycle->memories[i].seen_ns + LEARN_FOR_NS)
+		    cycle->refreshed_ns < cycle->memories[i].seen_ns + ns)
 			return true;
-	return moves_n_running(&cycle->moves) > 0 || moves_has_to_mend(&cycle->moves);
+	return false;
 }
 
 static void decide_and_tell(struct cycle *cycle)
@@ -230,9 +238,12 @@ static void decide_and_tell(struct cycle *cycle)
 	cycle_look_closer(cycle);
 	plan(cycle);
 	cycle_tell_turn(cycle);
+	cycle->is_new = cycle->is_new || is_unknown_since(cycle, NEW_FOR_NS);
 	cycle_act(cycle);
 	cycle->is_decided = true;
-	cycle->is_learning = is_learning(cycle);
+	cycle->is_learning = moves_n_running(&cycle->moves) > 0 ||
+			     moves_has_to_mend(&cycle->moves) ||
+			     is_unknown_since(cycle, LEARN_FOR_NS);
 	cycle->is_quick = cycle->plan.n_steps || cycle->looks.n_asked;
 }
 
@@ -252,9 +263,8 @@ void cycle_turn(struct cycle *cycle)
 }
 
 /* Only ever brings the next turn nearer: orders in a row must not put it off. */
-static void turn_soon(struct cycle *cycle)
+static void turn_soon(struct cycle *cycle, uint64_t us)
 {
-	const uint64_t us = (uint64_t)cycle->settings->interval_min_s * 1000000;
 	uint64_t now_us, next_us;
 
 	if (sd_event_now(cycle->event, CLOCK_MONOTONIC, &now_us) < 0 ||
@@ -265,7 +275,7 @@ static void turn_soon(struct cycle *cycle)
 void cycle_settings_changed(struct cycle *cycle)
 {
 	take_settings(cycle);
-	turn_soon(cycle);
+	turn_soon(cycle, (uint64_t)cycle->settings->interval_min_s * 1000000);
 }
 
 void cycle_lists_changed(struct cycle *cycle, int pid)
@@ -359,7 +369,10 @@ static void on_move_end(int pid, uint64_t start_ns, void *data)
 
 static void on_moves_ready(void *data)
 {
-	turn_in(data, 0);
+	struct cycle *cycle = data;
+
+	if (cycle->plan.n_steps)
+		turn_in(cycle, 0);
 }
 
 /*
@@ -376,8 +389,14 @@ static void on_looks_done(void *data)
 	compose(cycle);
 	if (cycle->has_refresh_pending && !cycle->looks.look_job)
 		answer_waiting(cycle, NULL);
+	/* Who is new now need not wait for the next refresh to be known. */
+	place_watch_begin(&cycle->watch, now_ns(cycle));
 	decide_and_tell(cycle);
 	(void)looks_start(&cycle->looks);
+	if (cycle->is_hurried || cycle->is_new || cycle->is_learning)
+		turn_soon(cycle, cycle->is_hurried ? AFTER_MOVE_US :
+				 cycle->is_new	   ? NEW_US :
+						     LEARNING_US);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)

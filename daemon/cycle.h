@@ -72,6 +72,7 @@ struct cycle {
 	bool is_decided;  /* the plan is of this picture */
 	bool is_hurried;  /* a step was dropped, and is to be planned anew */
 	bool is_learning; /* of some guest it is not known yet what it does */
+	bool is_new;	  /* and it has only just come, or may be one at the next scan */
 	bool is_quick;	  /* something happened: the next turn comes early */
 	uint64_t n_turns;
 };

@@ -45,7 +45,9 @@ void cycle_act(struct cycle *cycle)
 {
 	cycle->is_hurried = false;
 	moves_check(&cycle->moves, !cycle->move.is_enabled);
-	if (!cycle->plan.n_steps || cycle->is_dry_run || !cycle->host->root.is_live ||
+	/* Whether this host may be moved on is found out while guests are: a step need not wait. */
+	if ((!cycle->plan.n_steps && !cycle->is_new) || cycle->is_dry_run ||
+	    !cycle->move.is_enabled || !cycle->host->root.is_live ||
 	    moves_may_start(&cycle->moves) < 0)
 		return;
 	for (size_t n = 0; n < cycle->plan.n_steps; n++) {

@@ -219,6 +219,8 @@ enum place_activity_fact {
 	PLACE_ACTIVITY_BYTES = 1 << 0,	/* bytes, bytes_source */
 	PLACE_ACTIVITY_RUN = 1 << 1,	/* run_permille, busy_millicpu */
 	PLACE_ACTIVITY_REMOTE = 1 << 2, /* remote_permille, evidence, sure_permille */
+	/* busy_millicpu and run_permille are from less than a second: a first word. */
+	PLACE_ACTIVITY_BRIEF = 1 << 3,
 };
 
 /* What a guest does now, as far as it is known. Rows of n_nodes belong to the watch. */

@@ -62,6 +62,9 @@ static enum place_fate judge_alone(const struct place_plan_input *input, size_t 
 		return PLACE_FATE_UNKNOWN;
 	if (!is_movable(input->move, input->classes[i]) && !plan_moves_cpus_alone(input, i))
 		return PLACE_FATE_CLASS;
+	/* Where a moment's CPUs are is no home for memory; CPUs that go with it need none. */
+	if ((activity->known & PLACE_ACTIVITY_BRIEF) && !input->may_steer[i])
+		return PLACE_FATE_UNKNOWN;
 	if ((activity->known & facts) != facts ||
 	    (input->sample->guests[i].known & identity) != identity)
 		return PLACE_FATE_UNKNOWN;

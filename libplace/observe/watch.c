@@ -302,9 +302,21 @@ static int find_or_insert(struct place_watch *watch, int pid, uint64_t start_ns,
 	return insert(watch, pid);
 }
 
+/* A process that scans have seen before is known for as long. */
+static void begin_times(struct place_watch *watch, size_t i, const struct place_guest *guest)
+{
+	const struct watch_time *earlier = watch_find_earlier(watch, guest->pid, guest->start_ns);
+
+	if (!earlier || !(guest->known & PLACE_GUEST_START))
+		return;
+	watch->entries[i]->times[0] = *earlier;
+	watch->entries[i]->n_times = 1;
+}
+
 int place_watch_adopt(struct place_watch *watch, const struct place_look *look, uint64_t now_ns)
 {
 	const struct place_guest *guest = &look->guest;
+	bool is_new;
 	int i, r;
 
 	if (!look->is_guest) {
@@ -316,6 +328,9 @@ int place_watch_adopt(struct place_watch *watch, const struct place_look *look, 
 	i = find_or_insert(watch, guest->pid, guest->start_ns, guest->known & PLACE_GUEST_START);
 	if (i < 0)
 		return i;
+	is_new = !watch->entries[i]->n_times;
+	if (is_new)
+		begin_times(watch, (size_t)i, guest);
 	take_guest(&watch->guests[i], guest);
 	watch->traits[i] = look->traits;
 	watch->classes[i] = place_class_of(&watch->guests[i], look->traits);
@@ -327,6 +342,8 @@ int place_watch_adopt(struct place_watch *watch, const struct place_look *look, 
 		return r;
 	}
 	watch_group_refresh(watch, (size_t)i, now_ns);
+	if (is_new)
+		watch_threads_expect(watch, guest->pid);
 	return i;
 }
 

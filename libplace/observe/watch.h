@@ -28,6 +28,7 @@ struct place_process {
 	uint64_t start_ns;
 	uint64_t resident_bytes; /* its file pages are in it */
 	uint64_t busy_millicpu;	 /* since the scan before; 0 in the first that saw it */
+	bool knows_busy;	 /* false: it was that first scan */
 };
 
 struct place_watch_ops {
@@ -92,7 +93,8 @@ struct place_watch {
 	struct watch_listed *listed; /* work space */
 	size_t listed_room;
 	uint64_t rotated_ns;
-	int rotate_pid; /* the guest whose threads are next */
+	int rotate_pid;	    /* the guest whose threads are next */
+	bool has_newcomers; /* guests were adopted whose threads were not read yet */
 };
 
 /* KVM_MAX_VCPUS of x86 is 4096 since 6.7; vCPUs are made early, so that they are listed first. */
@@ -143,6 +145,12 @@ int place_watch_set_unreadable(struct place_watch *watch, int pid, uint64_t now_
  * Returns: 0.
  */
 int place_watch_refresh(struct place_watch *watch, uint64_t now_ns);
+
+/*
+ * Where the threads of guests that were just adopted run: at once, instead of with the next
+ * refresh, and as many as that would read. Without new guests it does nothing.
+ */
+void place_watch_begin(struct place_watch *watch, uint64_t now_ns);
 
 /* The index of a process, or -ENOENT. */
 int place_watch_find(const struct place_watch *watch, int pid);

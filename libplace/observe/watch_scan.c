@@ -21,6 +21,8 @@ struct place_usage {
 	int pid;
 	uint64_t start_ticks;
 	uint64_t cpu_ticks;
+	uint64_t resident_pages;
+	struct watch_time earlier; /* in the scan before; at_ns 0: it was not there */
 };
 
 /* The kernel's struct linux_dirent64 (include/linux/dirent.h). */
@@ -80,8 +82,7 @@ bool watch_is_guest(struct place_watch *watch, int pid)
 	       is_guest_program(watch, program);
 }
 
-static const struct place_usage *find_usage(const struct place_watch *watch, int pid,
-					    uint64_t start_ticks)
+static const struct place_usage *find_usage(const struct place_watch *watch, int pid)
 {
 	size_t from = 0, end = watch->n_usage_before;
 
@@ -90,7 +91,7 @@ static const struct place_usage *find_usage(const struct place_watch *watch, int
 		const struct place_usage *usage = &watch->usage_before[middle];
 
 		if (usage->pid == pid)
-			return usage->start_ticks == start_ticks ? usage : NULL;
+			return usage;
 		if (usage->pid < pid)
 			from = middle + 1;
 		else
@@ -100,50 +101,73 @@ static const struct place_usage *find_usage(const struct place_watch *watch, int
 }
 
 /* Both lists have the same room, since they change places after each scan. */
-static void keep_usage(struct place_watch *watch, int pid, const struct place_procstat *stat)
+static void keep_usage(struct place_watch *watch, int pid, const struct place_procstat *stat,
+		       const struct watch_time *earlier)
 {
 	if (watch->n_usage && watch->usage[watch->n_usage - 1].pid >= pid)
 		return;
 	if (watch->n_usage == watch->usage_room) {
 		const size_t room = watch->usage_room ? watch->usage_room * 2 : 256;
-		struct place_usage *usage, *before;
+		struct place_usage *usage;
 
 		usage = reallocarray(watch->usage, room, sizeof(*usage));
 		if (!usage)
 			return;
 		watch->usage = usage;
-		before = reallocarray(watch->usage_before, room, sizeof(*before));
-		if (!before)
+		usage = reallocarray(watch->usage_before, room, sizeof(*usage));
+		if (!usage)
 			return;
-		watch->usage_before = before;
+		watch->usage_before = usage;
 		watch->usage_room = room;
 	}
-	watch->usage[watch->n_usage++] = (struct place_usage){
+	watch->usage[watch->n_usage] = (struct place_usage){
 		.pid = pid,
 		.start_ticks = stat->start_ticks,
 		.cpu_ticks = stat->cpu_ticks,
+		.resident_pages = stat->resident_pages,
+		.earlier = *earlier,
 	};
+	watch->n_usage++;
+}
+
+const struct watch_time *watch_find_earlier(const struct place_watch *watch, int pid,
+					    uint64_t start_ns)
+{
+	const struct place_usage *usage = find_usage(watch, pid);
+
+	return usage && usage->earlier.at_ns && place_ticks_to_ns(usage->start_ticks) == start_ns ?
+		       &usage->earlier :
+		       NULL;
 }
 
 static void add_usage(struct place_watch *watch, struct place_process *process,
 		      struct place_procstat *stat, uint64_t now_ns)
 {
 	const struct place_usage *before;
+	struct watch_time earlier = { 0 };
 
 	if (place_root_readf(&watch->proc, &watch->text, "%d/stat", process->pid) < 0 ||
 	    place_procstat_parse(watch->text.data, stat) < 0)
 		return;
-	before = find_usage(watch, process->pid, stat->start_ticks);
+	before = find_usage(watch, process->pid);
 	process->have_usage = true;
 	process->comm = stat->comm;
 	process->start_ns = place_ticks_to_ns(stat->start_ticks);
 	process->resident_bytes =
 		place_multiply(stat->resident_pages, (uint64_t)sysconf(_SC_PAGESIZE));
-	if (before && stat->cpu_ticks >= before->cpu_ticks && now_ns > watch->scanned_ns)
+	process->knows_busy = before && before->start_ticks == stat->start_ticks &&
+			      before->cpu_ticks <= stat->cpu_ticks && now_ns > watch->scanned_ns;
+	if (process->knows_busy) {
 		process->busy_millicpu =
 			place_scale(place_ticks_to_ns(stat->cpu_ticks - before->cpu_ticks), 1000,
 				    now_ns - watch->scanned_ns);
-	keep_usage(watch, process->pid, stat);
+		earlier = (struct watch_time){
+			.at_ns = watch->scanned_ns,
+			.cpu_time_ns = place_ticks_to_ns(before->cpu_ticks),
+			.resident_pages = before->resident_pages,
+		};
+	}
+	keep_usage(watch, process->pid, stat, &earlier);
 }
 
 /* Whether a process that is not in the table should be. */

@@ -236,8 +236,9 @@ static unsigned __int128 sum_up(const uint64_t *row, size_t n)
 	return sum;
 }
 
-static void finish_pass(struct place_watch *watch, struct place_watched *entry, uint64_t now_ns)
+static void finish_pass(struct place_watch *watch, size_t i, uint64_t now_ns)
 {
+	struct place_watched *entry = watch->entries[i];
 	struct watch_threads *threads = &entry->threads;
 	const size_t n_nodes = watch->topology->n_nodes;
 	unsigned __int128 sum;
@@ -248,9 +249,12 @@ static void finish_pass(struct place_watch *watch, struct place_watched *entry, 
 		return;
 	fold_added(threads, n_nodes, now_ns);
 	sum = sum_up(threads->weight, n_nodes);
-	for (size_t i = 0; i < n_nodes; i++)
-		entry->run_permille[i] =
-			(uint32_t)((unsigned __int128)threads->weight[i] * 1000 / sum);
+	for (size_t node = 0; node < n_nodes; node++)
+		entry->run_permille[node] =
+			(uint32_t)((unsigned __int128)threads->weight[node] * 1000 / sum);
+	/* How busy it is may be known before. */
+	if (watch->activities[i].known & PLACE_ACTIVITY_BRIEF)
+		watch->activities[i].known |= PLACE_ACTIVITY_RUN;
 }
 
 /*
@@ -271,7 +275,7 @@ static unsigned visit(struct place_watch *watch, size_t i, unsigned budget, uint
 		uint64_t spent;
 
 		if (list_threads(watch, entry, &tasks) == 0)
-			finish_pass(watch, entry, now_ns);
+			finish_pass(watch, i, now_ns);
 		spent = watch->counts.thread_reads - before;
 		budget = spent < budget ? budget - (unsigned)spent : 0;
 	} else {
@@ -286,10 +290,23 @@ static unsigned visit(struct place_watch *watch, size_t i, unsigned budget, uint
 				threads->n_listed = 0; /* list them anew */
 		}
 		if (threads->next == threads->n)
-			finish_pass(watch, entry, now_ns);
+			finish_pass(watch, i, now_ns);
 	}
 	close(tasks.fd);
 	return budget;
+}
+
+void watch_threads_expect(struct place_watch *watch, int pid)
+{
+	if (!watch->has_newcomers || pid < watch->rotate_pid)
+		watch->rotate_pid = pid;
+	watch->has_newcomers = true;
+}
+
+void place_watch_begin(struct place_watch *watch, uint64_t now_ns)
+{
+	if (watch->has_newcomers)
+		watch_threads_rotate(watch, now_ns);
 }
 
 void watch_threads_rotate(struct place_watch *watch, uint64_t now_ns)
@@ -297,8 +314,10 @@ void watch_threads_rotate(struct place_watch *watch, uint64_t now_ns)
 	unsigned budget = watch->thread_reads;
 	size_t at = 0;
 
-	if (!watch->n || (watch->rotated_ns && now_ns < watch->rotated_ns + ROTATE_GAP_NS))
+	if (!watch->n || (watch->rotated_ns && !watch->has_newcomers &&
+			  now_ns < watch->rotated_ns + ROTATE_GAP_NS))
 		return;
+	watch->has_newcomers = false;
 	watch->rotated_ns = now_ns;
 	while (at < watch->n && watch->guests[at].pid < watch->rotate_pid)
 		at++;

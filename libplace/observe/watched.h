@@ -21,6 +21,7 @@ struct watch_file {
 struct watch_time {
 	uint64_t at_ns;
 	uint64_t cpu_time_ns;
+	uint64_t resident_pages;
 };
 
 struct watch_thread {
@@ -99,6 +100,8 @@ void watch_group_done(struct place_watch *watch, struct place_watched *entry);
 /* ---- watch_threads.c ---- */
 
 void watch_threads_rotate(struct place_watch *watch, uint64_t now_ns);
+/* A guest is new: its threads are next, and at once. */
+void watch_threads_expect(struct place_watch *watch, int pid);
 void watch_threads_done(struct watch_threads *threads);
 
 /* ---- watch_refresh.c ---- */
@@ -108,6 +111,12 @@ int watch_refresh_stat(struct place_watch *watch, size_t i, uint64_t now_ns);
 
 /* ---- watch_scan.c ---- */
 
+/*
+ * What the scan before the last one saw of a process that was none of ours then: the begin of its
+ * first window. Returns: NULL where nothing was seen.
+ */
+const struct watch_time *watch_find_earlier(const struct place_watch *watch, int pid,
+					    uint64_t start_ns);
 bool watch_is_guest(struct place_watch *watch, int pid);
 void watch_scan_done(struct place_watch *watch);
 /* One entry of a directory after the other, by its descriptor; NULL at the end. */

@@ -596,6 +596,20 @@ static void test_unknown_is_never_moved(void **state)
 }
 
 /* A move that is made where another is at work takes that one's place. */
+/* A moment's CPUs are no home; but where they go along it does not matter where they are. */
+static void test_a_brief_word(void **state)
+{
+	(void)state;
+	put_guest(0, 0, 1);
+	world.activities[0].known |= PLACE_ACTIVITY_BRIEF;
+	make_plan();
+	assert_int_equal(world.fates[0], PLACE_FATE_MOVE);
+	world.classes[0] = PLACE_CLASS_PINNED;
+	make_plan();
+	assert_int_equal(world.fates[0], PLACE_FATE_UNKNOWN);
+	assert_int_equal(world.plan.n_steps, 0);
+}
+
 static void test_moves_at_the_same_time(void **state)
 {
 	(void)state;
@@ -675,6 +689,7 @@ int main(void)
 		cmocka_unit_test_setup(test_steps_do_not_share_room, set_up),
 		cmocka_unit_test_setup(test_what_keeps_a_guest_where_it_is, set_up),
 		cmocka_unit_test_setup(test_unknown_is_never_moved, set_up),
+		cmocka_unit_test_setup(test_a_brief_word, set_up),
 		cmocka_unit_test_setup(test_moves_at_the_same_time, set_up),
 		cmocka_unit_test_setup(test_a_crowd_holds_up_nobody, set_up),
 		cmocka_unit_test(test_pays),

@@ -58,18 +58,18 @@ static void __attribute__((format(printf, 2, 3))) put(const char *text, const ch
 struct line {
 	const char *comm;
 	char state;
-	unsigned n_threads, ticks, start, processor;
+	unsigned n_threads, ticks, start, processor, pages;
 };
 
 static void format_stat(char *text, size_t size, int id, const struct line *line)
 {
 	snprintf(text, size,
-		 "%d (%s) %c 1 1 1 0 -1 4194304 0 0 0 0 %u 0 0 0 20 0 %u 0 %u 0 100000 0 1 1 1 0 0 "
+		 "%d (%s) %c 1 1 1 0 -1 4194304 0 0 0 0 %u 0 0 0 20 0 %u 0 %u 0 %u 0 1 1 1 0 0 "
 		 "0 "
 		 "0 0 0 0 0 0 17 %u 0 0 0\n",
 		 id, line->comm, line->state ? line->state : 'S', line->ticks,
 		 line->n_threads ? line->n_threads : 1, line->start ? line->start : START_TICKS,
-		 line->processor);
+		 line->pages ? line->pages : 100000, line->processor);
 }
 
 static void put_stat(int pid, struct line line)
@@ -384,6 +384,86 @@ static void test_wanted(void **state)
 
 /* ---- load ---- */
 
+/* What a process did between two scans counts as a look at it: it is known as soon as it is ours.
+ */
+static void test_scans_are_looks(void **state)
+{
+	unsigned busy;
+
+	(void)state;
+	watch.ops = (struct place_watch_ops){ .is_wanted = want_big,
+					      .with_usage = true,
+					      .data = &busy };
+	put_guest(50);
+	put("postgres\n", "proc/50/comm");
+	put_thread(50, 50, (struct line){ .comm = "postgres) R", .ticks = 900 });
+	put_stat(50, (struct line){ .comm = "postgres) R", .ticks = 1000 });
+	scan(100 * S);
+	put_stat(50, (struct line){ .comm = "postgres) R", .ticks = 1016 });
+	scan(100 * S + 250 * S / 1000);
+	assert_int_equal(adopt(50, 100 * S + 300 * S / 1000), 0);
+	assert_true(watch.activities[0].known & PLACE_ACTIVITY_BRIEF);
+	assert_false(watch.activities[0].known & PLACE_ACTIVITY_RUN);
+	place_watch_begin(&watch, 100 * S + 310 * S / 1000);
+	assert_true(watch.activities[0].known & PLACE_ACTIVITY_RUN);
+	/* 160 ms of the last 300, but 10 s of a life of 50. */
+	assert_in_range(watch.activities[0].busy_millicpu, 200, 204);
+}
+
+static void test_brief_word(void **state)
+{
+	const uint64_t born = START_TICKS * S / 100;
+
+	(void)state;
+	put_guest(20);
+	put_thread(20, 20, (struct line){ .comm = "qemu-system-x86", .ticks = 90 });
+	put_stat(20, (struct line){ .comm = "qemu-system-x86", .ticks = 90 });
+	assert_int_equal(adopt(20, born + S), 0);
+	/* Too young. */
+	put_stat(20, (struct line){ .comm = "qemu-system-x86", .ticks = 115 });
+	place_watch_refresh(&watch, born + S + 250 * S / 1000);
+	assert_int_equal(watch.activities[0].known & PLACE_ACTIVITY_BRIEF, 0);
+	drop_guest(20);
+	scan(born + 4 * S);
+	/* Old enough; no window yet, then a brief one, then a whole one. */
+	put_guest(20);
+	put_thread(20, 20, (struct line){ .comm = "qemu-system-x86", .ticks = 400 });
+	put_stat(20, (struct line){ .comm = "qemu-system-x86", .ticks = 400 });
+	assert_int_equal(adopt(20, born + 5 * S), 0);
+	place_watch_begin(&watch, born + 5 * S);
+	assert_int_equal(watch.activities[0].known & PLACE_ACTIVITY_RUN, 0);
+	put_stat(20, (struct line){ .comm = "qemu-system-x86", .ticks = 425 });
+	place_watch_refresh(&watch, born + 5 * S + 250 * S / 1000);
+	assert_true(watch.activities[0].known & PLACE_ACTIVITY_BRIEF);
+	assert_true(watch.activities[0].known & PLACE_ACTIVITY_RUN);
+	assert_in_range(watch.activities[0].busy_millicpu, 800, 815);
+	put_stat(20, (struct line){ .comm = "qemu-system-x86", .ticks = 500 });
+	place_watch_refresh(&watch, born + 6 * S);
+	assert_int_equal(watch.activities[0].known & PLACE_ACTIVITY_BRIEF, 0);
+	assert_true(watch.activities[0].known & PLACE_ACTIVITY_RUN);
+	assert_int_equal(watch.activities[0].busy_millicpu, 1000);
+}
+
+/* Who fills its memory has no place yet. */
+static void test_growing(void **state)
+{
+	const uint64_t born = START_TICKS * S / 100;
+
+	(void)state;
+	put_guest(20);
+	put_thread(20, 20, (struct line){ .comm = "qemu-system-x86", .ticks = 500 });
+	put_stat(20, (struct line){ .comm = "qemu-system-x86", .ticks = 500, .pages = 80000 });
+	assert_int_equal(adopt(20, born + 5 * S), 0);
+	for (unsigned ms = 250; ms < 4000; ms += 250) {
+		put_stat(20,
+			 (struct line){ .comm = "qemu-system-x86", .ticks = 525, .pages = 91000 });
+		place_watch_refresh(&watch, born + 5 * S + ms * S / 1000);
+		assert_int_equal(watch.activities[0].known & PLACE_ACTIVITY_RUN, 0);
+	}
+	place_watch_refresh(&watch, born + 9 * S);
+	assert_true(watch.activities[0].known & PLACE_ACTIVITY_RUN);
+}
+
 static void test_load(void **state)
 {
 	(void)state;
@@ -692,15 +772,27 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_come_and_go),	    TEST(test_a_few_at_a_time),
-		TEST(test_somebody_else),   TEST(test_exec),
-		TEST(test_zombies),	    TEST(test_unreadable),
-		TEST(test_wanted),	    TEST(test_load),
-		TEST(test_own_group),	    TEST(test_group_differs),
-		TEST(test_group_shared),    TEST(test_group_goes),
-		TEST(test_no_group),	    TEST(test_hugepages),
-		TEST(test_vcpus),	    TEST(test_threads_without_names),
-		TEST(test_hotplugged_vcpu), TEST(test_rotation),
+		TEST(test_come_and_go),
+		TEST(test_a_few_at_a_time),
+		TEST(test_somebody_else),
+		TEST(test_exec),
+		TEST(test_zombies),
+		TEST(test_unreadable),
+		TEST(test_wanted),
+		TEST(test_scans_are_looks),
+		TEST(test_brief_word),
+		TEST(test_growing),
+		TEST(test_load),
+		TEST(test_own_group),
+		TEST(test_group_differs),
+		TEST(test_group_shared),
+		TEST(test_group_goes),
+		TEST(test_no_group),
+		TEST(test_hugepages),
+		TEST(test_vcpus),
+		TEST(test_threads_without_names),
+		TEST(test_hotplugged_vcpu),
+		TEST(test_rotation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
