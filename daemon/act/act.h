@@ -126,6 +126,12 @@ struct act {
 	 * undone by d74943a2f3cd, 6.6). Set by attach().
 	 */
 	bool may_hide;
+	/*
+	 * Pages of one call are unmapped, copied and mapped again one by one, so that how many
+	 * there are is nothing to the guest: before 6.3, where migrate_pages_batch() came, which
+	 * has up to 512 plain pages unmapped at a time. Huge ones go one by one everywhere.
+	 */
+	bool moves_singly;
 	const char *root_path; /* of the host whose groups are read: NULL is the live one */
 };
 

@@ -140,6 +140,7 @@ int act_null_new(struct act *under, struct act **ret_act)
 		.ops = &ops,
 		.base_bytes = under->base_bytes,
 		.huge_bytes = under->huge_bytes,
+		.moves_singly = under->moves_singly,
 	};
 	act->under = under;
 	*ret_act = &act->act;

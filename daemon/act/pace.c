@@ -10,6 +10,13 @@ void pace_init(struct pace *pace, uint64_t bytes_s)
 	pthread_mutex_init(&pace->lock, NULL);
 }
 
+uint64_t pace_burst_bytes(const struct pace *pace)
+{
+	const uint64_t bytes = pace->bytes_s / (UINT64_C(1000000000) / BURST_NS);
+
+	return pace->bytes_s && !bytes ? 1 : bytes;
+}
+
 uint64_t pace_take(struct pace *pace, uint64_t bytes, uint64_t now_ns)
 {
 	const uint64_t least_ns = now_ns > BURST_NS ? now_ns - BURST_NS : 0;

@@ -13,7 +13,6 @@
 #define PLAIN_FIRST 64
 #define PLAIN_LEAST 64
 #define PLAIN_MOST 4096
-#define HUGE_FIRST 4
 #define HUGE_LEAST 1
 #define HUGE_MOST 64
 
@@ -441,17 +440,31 @@ int pages_retry_busy(struct pages_work *work)
 
 /* ---- a worker's own ------------------------------------------------------------------------ */
 
+/* How many pages may go in one call: what the bandwidth lets through at once, 1 .. most. */
+static unsigned burst_pages(const struct pages_task *task, uint64_t page_bytes, unsigned most)
+{
+	const uint64_t bytes = pace_burst_bytes(task->pace);
+
+	if (!bytes || bytes / page_bytes >= most)
+		return most;
+	return bytes < page_bytes ? 1 : (unsigned)(bytes / page_bytes);
+}
+
 int pages_work_new(struct pages_task *task, struct pages_work **ret_work)
 {
 	struct pages_work *work = calloc(1, sizeof(*work));
+	struct act *act = task->act;
+	unsigned most;
 
 	if (!work)
 		return -ENOMEM;
+	most = burst_pages(task, act->base_bytes, task->budget_ns ? PLAIN_MOST : PAGES_WINDOW);
 	work->task = task;
 	pthread_mutex_init(&work->lock, NULL);
-	pace_batch_init(&work->plain, PLAIN_FIRST, PLAIN_LEAST,
-			task->budget_ns ? PLAIN_MOST : PAGES_WINDOW, task->budget_ns);
-	pace_batch_init(&work->huge, HUGE_FIRST, HUGE_LEAST, HUGE_MOST, task->budget_ns);
+	pace_batch_init(&work->plain, act->moves_singly ? most : PLAIN_FIRST, PLAIN_LEAST, most,
+			act->moves_singly ? 0 : task->budget_ns);
+	most = burst_pages(task, act->huge_bytes, HUGE_MOST);
+	pace_batch_init(&work->huge, most, HUGE_LEAST, most, 0);
 	for (size_t i = 0; i < PAGES_WINDOW; i++)
 		work->nodes[i] = (int)task->to_node;
 	*ret_work = work;

@@ -436,9 +436,40 @@ static void test_budget_and_pace(void **state)
 	begin_ns = script->now_ns;
 	assert_int_equal(run(&move), 0);
 	assert_true(move.work->count.longest_ns <= 1600000);
-	assert_true(move.work->plain.n > 500);
+	/* No more at once than the bucket holds. */
+	assert_int_equal(move.work->plain.n, 64 * MIB / 50 / SCRIPT_BASE);
 	assert_true(script->now_ns - begin_ns >= UINT64_C(1900000000));
 	assert_true(script->now_ns - begin_ns <= UINT64_C(2100000000));
+	pages_work_free(move.work);
+	stuck_free(stuck);
+	script_free(script);
+}
+
+/* A kernel that moves page by page holds nobody up however many there are, and each call costs. */
+static void test_singly(void **state)
+{
+	struct script *script = script_new();
+	struct stuck *stuck = new_stuck();
+	uint64_t n_calls;
+	struct move move;
+
+	(void)state;
+	script->act.moves_singly = true;
+	begin(&move, script, stuck, 1);
+	pages_work_free(move.work);
+	move.task.budget_ns = 1000000;
+	assert_int_equal(pages_work_new(&move.task, &move.work), 0);
+	assert_int_equal(run(&move), 0);
+	n_calls = move.work->count.calls;
+	pages_work_free(move.work);
+	script_free(script);
+	script = script_new();
+	begin(&move, script, stuck, 1);
+	pages_work_free(move.work);
+	move.task.budget_ns = 1000000;
+	assert_int_equal(pages_work_new(&move.task, &move.work), 0);
+	assert_int_equal(run(&move), 0);
+	assert_in_range(n_calls, 1, move.work->count.calls / 4);
 	pages_work_free(move.work);
 	stuck_free(stuck);
 	script_free(script);
@@ -525,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_budget_and_pace),
+		cmocka_unit_test(test_singly),
 		cmocka_unit_test(test_stuck),
 		cmocka_unit_test(test_outcomes),
 		cmocka_unit_test(test_null_changes_nothing),
