@@ -95,6 +95,7 @@ static void mark(struct cycle *cycle)
 		cycle->is_moving[i] = moves_is_moving(&cycle->moves, memory->pid, memory->start_ns);
 		cycle->may_steer[i] = cycle_may_steer(cycle, i);
 		cycle->may_change_nodes[i] = cycle_may_change_nodes(cycle, i);
+		cycle->is_wide[i] = cycle_is_wide(cycle, i);
 	}
 }
 
@@ -110,6 +111,7 @@ static void plan(struct cycle *cycle)
 		.is_moving = cycle->is_moving,
 		.may_steer = cycle->may_steer,
 		.may_change_nodes = cycle->may_change_nodes,
+		.is_wide = cycle->is_wide,
 		.promises = cycle->advice.ledger.promises,
 		.n_promises = advice_settle(&cycle->advice),
 		.policy = &cycle->policy,
@@ -190,6 +192,7 @@ static int begin_anew(struct cycle *cycle)
 	int r;
 
 	looks_done(&cycle->looks);
+	wide_done(&cycle->wide);
 	place_watch_done(&cycle->watch);
 	r = place_host_read_topology(cycle->host, false);
 	if (r == 0)
@@ -232,14 +235,17 @@ static void decide_and_tell(struct cycle *cycle)
 		cycle->is_decided = false;
 		return;
 	}
-	for (size_t i = 0; i < cycle->watch.n; i++)
+	for (size_t i = 0; i < cycle->watch.n; i++) {
 		cycle_find_evidence(cycle, i);
+		cycle_find_wide_evidence(cycle, i);
+	}
 	mark(cycle);
 	cycle_look_closer(cycle);
 	plan(cycle);
 	cycle_tell_turn(cycle);
 	cycle->is_new = cycle->is_new || is_unknown_since(cycle, NEW_FOR_NS);
 	cycle_act(cycle);
+	cycle_act_wide(cycle);
 	cycle->is_decided = true;
 	cycle->is_learning = moves_n_running(&cycle->moves) > 0 ||
 			     moves_has_to_mend(&cycle->moves) ||
@@ -348,8 +354,9 @@ static void on_look(struct place_look *look, void *data)
 	struct cycle *cycle = data;
 
 	control_mark(cycle->lists, cycle->settings, look);
-	/* CPUs that we gave are nobody's choice. */
-	if (moves_steers(&cycle->moves, look->guest.pid, look->guest.start_ns))
+	/* CPUs that we gave are nobody's choice; those that it had before may be. */
+	if (moves_steers(&cycle->moves, look->guest.pid, look->guest.start_ns) &&
+	    !moves_was_confined(&cycle->moves, look->guest.pid, look->guest.start_ns))
 		look->traits &= ~(unsigned)PLACE_TRAIT_CONFINED;
 }
 
@@ -457,6 +464,7 @@ void cycle_done(struct cycle *cycle)
 {
 	numad_tables_cancel();
 	looks_done(&cycle->looks);
+	wide_done(&cycle->wide);
 	moves_done(&cycle->moves);
 	sd_event_source_disable_unref(cycle->timer);
 	sd_event_source_disable_unref(cycle->patience);

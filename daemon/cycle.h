@@ -18,6 +18,7 @@
 #include "observe/sample.h"
 #include "observe/watch.h"
 #include "settings.h"
+#include "wide.h"
 
 /* What is remembered of a guest from turn to turn; ascending pid, as the watch has them. */
 struct cycle_memory {
@@ -48,6 +49,7 @@ struct cycle {
 	struct looks looks;
 	struct place_sample sample; /* borrows from the host and the watch */
 	struct moves moves;
+	struct wide wide;
 	struct advice advice;
 	uint64_t refreshed_ns; /* 0: never */
 	bool has_refresh_pending;
@@ -56,7 +58,7 @@ struct cycle {
 	struct cycle_memory *memories; /* same order as the watch after cycle_turn() */
 	struct cycle_memory *memories_before;
 	uint64_t *held_until_ns;
-	bool *is_moving, *may_steer, *may_change_nodes;
+	bool *is_moving, *may_steer, *may_change_nodes, *is_wide;
 	struct place_plan plan;
 	struct place_plan_scratch scratch;
 	size_t n_nodes; /* of the scratch */

@@ -27,7 +27,7 @@ bool cycle_may_change_nodes(const struct cycle *cycle, size_t i)
 }
 
 /* What must stay free on the target: its reserve, and what others were promised of it. */
-static uint64_t reserve_on(struct cycle *cycle, size_t guest, unsigned node)
+uint64_t cycle_reserve_on(struct cycle *cycle, size_t guest, unsigned node)
 {
 	struct place_model model;
 
@@ -74,6 +74,6 @@ void cycle_act(struct cycle *cycle)
 			continue;
 		}
 		(void)moves_start(&cycle->moves, step, (size_t)i,
-				  reserve_on(cycle, (size_t)i, step->to_node));
+				  cycle_reserve_on(cycle, (size_t)i, step->to_node), NULL);
 	}
 }

@@ -61,6 +61,7 @@ static int reserve_guests(struct cycle *cycle)
 	    grow(&cycle->is_moving, room, sizeof(*cycle->is_moving)) < 0 ||
 	    grow(&cycle->may_steer, room, sizeof(*cycle->may_steer)) < 0 ||
 	    grow(&cycle->may_change_nodes, room, sizeof(*cycle->may_change_nodes)) < 0 ||
+	    grow(&cycle->is_wide, room, sizeof(*cycle->is_wide)) < 0 ||
 	    grow(&cycle->plan.fates, room, sizeof(*cycle->plan.fates)) < 0 ||
 	    grow(&cycle->scratch.traffic, room, sizeof(*cycle->scratch.traffic)) < 0)
 		return -ENOMEM;
@@ -111,6 +112,7 @@ void cycle_memories_done(struct cycle *cycle)
 	free(cycle->is_moving);
 	free(cycle->may_steer);
 	free(cycle->may_change_nodes);
+	free(cycle->is_wide);
 	free(cycle->plan.fates);
 	cycle->n_memories = cycle->room = 0;
 }

@@ -19,5 +19,17 @@ bool cycle_may_steer(const struct cycle *cycle, size_t i);
 /* Whether guest i may be given another node than the one that it is confined to. */
 bool cycle_may_change_nodes(const struct cycle *cycle, size_t i);
 
+/* Whether guest i is placed by its cells, and not by the plan. */
+bool cycle_is_wide(struct cycle *cycle, size_t i);
+
+/* What is remote of a guest that is placed by its cells, into its activity. */
+void cycle_find_wide_evidence(struct cycle *cycle, size_t i);
+
+/* Looks at the cells of wide guests, and moves them. */
+void cycle_act_wide(struct cycle *cycle);
+
+/* What must stay free on a node for others than guest i. */
+uint64_t cycle_reserve_on(struct cycle *cycle, size_t i, unsigned node);
+
 /* Does what the plan says, where this host may be moved on. */
 void cycle_act(struct cycle *cycle);

@@ -124,7 +124,7 @@ static void on_done(void *data, const struct mover_report *report)
 }
 
 static int start_mover(struct moves *moves, struct move *move, const struct place_step *step,
-		       size_t i, uint64_t reserve_bytes)
+		       size_t i, uint64_t reserve_bytes, const struct pages_range *range)
 {
 	struct mover_order order = {
 		.pid = move->pid,
@@ -132,6 +132,8 @@ static int start_mover(struct moves *moves, struct move *move, const struct plac
 		.to_node = move->to_node,
 		.guest = &moves->watch->guests[i],
 		.is_guest = moves_is_guest(moves, i),
+		.ranges = range,
+		.n_ranges = range ? 1 : 0,
 		.reserve_bytes = reserve_bytes,
 		.bandwidth_mib_s = moves->settings->bandwidth_mib_s,
 		.stall_budget_ms = moves->settings->stall_budget_ms,
@@ -172,7 +174,7 @@ static void describe(struct moves *moves, struct move *move, const struct place_
 }
 
 int moves_start(struct moves *moves, const struct place_step *step, size_t i,
-		uint64_t reserve_bytes)
+		uint64_t reserve_bytes, const struct pages_range *range)
 {
 	struct stuck *stuck;
 	struct move *move;
@@ -191,7 +193,7 @@ int moves_start(struct moves *moves, const struct place_step *step, size_t i,
 	}
 	move->stuck = stuck;
 	describe(moves, move, step, i);
-	r = start_mover(moves, move, step, i, reserve_bytes);
+	r = start_mover(moves, move, step, i, reserve_bytes, range);
 	if (r < 0) {
 		move->end = MOVER_DIED;
 		move->end_ns = move->begin_ns;

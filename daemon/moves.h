@@ -93,16 +93,30 @@ int moves_steer(struct moves *moves, const struct place_step *step, size_t i);
 
 /*
  * Starts the move of a step of the guest at index i of the watch. reserve_bytes: what must stay
- * free on the target. Returns: 0 or -errno; the log has said why.
+ * free on the target. range: that part of its memory alone, NULL is all. Returns: 0 or -errno; the
+ * log has said why.
  */
 int moves_start(struct moves *moves, const struct place_step *step, size_t i,
-		uint64_t reserve_bytes);
+		uint64_t reserve_bytes, const struct pages_range *range);
 
 bool moves_is_moving(const struct moves *moves, int pid, uint64_t start_ns);
 size_t moves_n_running(const struct moves *moves);
 
 /* Stops moves whose guest has changed: gone, migrating, excluded. Pauses or resumes the others. */
 void moves_check(struct moves *moves, bool is_paused);
+
+/*
+ * Gives CPUs to the vCPUs of one cell (indices) of the guest at index i of the watch. What the
+ * whole guest was given is taken back before. Returns: 0 or -errno as affinity_give_cell().
+ */
+int moves_steer_cell(struct moves *moves, size_t i, const struct place_set *vcpus,
+		     const struct place_set *cpus);
+
+/* Takes back all CPUs that the guest was given. */
+void moves_release(struct moves *moves, int pid, uint64_t start_ns);
+
+/* Whether it had some of the nodes only when its CPUs were given. */
+bool moves_was_confined(const struct moves *moves, int pid, uint64_t start_ns);
 
 /* Whether the affinity of its threads is ours. */
 bool moves_steers(const struct moves *moves, int pid, uint64_t start_ns);

@@ -32,12 +32,48 @@ int moves_steer(struct moves *moves, const struct place_step *step, size_t i)
 	return r;
 }
 
+int moves_steer_cell(struct moves *moves, size_t i, const struct place_set *vcpus,
+		     const struct place_set *cpus)
+{
+	const struct place_guest *guest = &moves->watch->guests[i];
+	const struct place_set all = { 0 };
+
+	if (intents_find_vcpus(&moves->intents, INTENT_AFFINITY, guest->pid, guest->start_ns, &all))
+		moves_release(moves, guest->pid, guest->start_ns);
+	return affinity_give_cell(moves->act, &moves->host->root, &moves->host->text,
+				  &moves->intents, guest->pid, guest->start_ns, vcpus, cpus);
+}
+
+void moves_release(struct moves *moves, int pid, uint64_t start_ns)
+{
+	if (!moves_steers(moves, pid, start_ns))
+		return;
+	affinity_take_back(moves->act, &moves->host->root, &moves->host->text, &moves->intents, pid,
+			   start_ns);
+	(void)intents_write(&moves->intents);
+}
+
+bool moves_was_confined(const struct moves *moves, int pid, uint64_t start_ns)
+{
+	const struct intent *intent = intents_find(&moves->intents, INTENT_AFFINITY, pid, start_ns);
+	const struct place_topology *topology = &moves->host->topology;
+
+	for (size_t i = 0; intent && i < topology->n_nodes; i++)
+		if (!place_set_is_empty(&topology->nodes[i].cpus) &&
+		    !place_set_intersects(&intent->before, &topology->nodes[i].cpus))
+			return true;
+	return false;
+}
+
 void moves_let_go(struct moves *moves)
 {
 	const struct place_watch *watch = moves->watch;
 	bool has_changed = false;
 
 	for (size_t n = moves->intents.n; n-- > 0;) {
+		/* Cells have several, which go together. */
+		if (n >= moves->intents.n)
+			continue;
 		const struct intent *intent = &moves->intents.list[n];
 		const int i = place_watch_find(watch, intent->pid);
 
@@ -101,6 +137,9 @@ void moves_take_back(struct moves *moves)
 	const bool has_any = moves->intents.n > 0;
 
 	for (size_t n = moves->intents.n; n-- > 0;) {
+		/* Cells have several, which go together. */
+		if (n >= moves->intents.n)
+			continue;
 		const struct intent *intent = &moves->intents.list[n];
 
 		if (intent->kind == INTENT_AFFINITY)

@@ -406,6 +406,7 @@ enum place_fate {
 	PLACE_FATE_NO_ROOM,   /* no other node has room for it after its reserve */
 	PLACE_FATE_NO_BETTER, /* advice names the nodes where it is */
 	PLACE_FATE_NOT_WORTH, /* the move would not pay for itself in time */
+	PLACE_FATE_CELLS,     /* no node holds it: each of its NUMA cells has one (cells.h) */
 	PLACE_FATE_WAITING,   /* another guest goes first */
 	PLACE_FATE_PAUSED,    /* moving is switched off */
 	PLACE_FATE_MOVE,      /* its step is in the plan */

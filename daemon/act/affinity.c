@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "observe/cells.h"
 #include "observe/procstat.h"
 
 /* A thread that may use more than `have` alone: the rest of a set that is compared. */
@@ -15,12 +16,22 @@ struct walk {
 	int pid;
 	uint64_t start_ns;
 	bool is_guest;
-	const struct place_set *from; /* threads with this set only; NULL: learn it */
-	const struct place_set *to;   /* NULL: only look */
-	struct place_set seen;	      /* of the first thread */
-	unsigned n_threads, n_changed;
+	const struct place_set *vcpus; /* these alone, by index; NULL: all that count */
+	const struct place_set *held;  /* while learning: what we gave before is no difference */
+	const struct place_set *from;  /* threads with this set only; NULL: learn it */
+	const struct place_set *to;    /* NULL: only look */
+	struct place_set seen;	       /* of the first thread */
+	unsigned n_threads, n_learned, n_changed;
 	int r; /* of what could not be changed */
 };
+
+/* Whether a thread of that name is a vCPU, and one of these (NULL: any). */
+static bool is_meant(const struct place_set *vcpus, const char *comm)
+{
+	const int vcpu = vcpus ? place_cells_vcpu(comm) : -1;
+
+	return vcpus ? vcpu >= 0 && place_set_has(vcpus, (unsigned)vcpu) : place_comm_is_vcpu(comm);
+}
 
 static bool is_vcpu(const struct walk *walk, unsigned tid)
 {
@@ -29,7 +40,17 @@ static bool is_vcpu(const struct walk *walk, unsigned tid)
 	if (place_root_readf(walk->root, walk->text, "proc/%d/task/%u/comm", walk->pid, tid) < 0)
 		return false;
 	walk->text->data[strcspn(walk->text->data, "\n")] = '\0';
-	return place_comm_is_vcpu(walk->text->data);
+	return is_meant(walk->vcpus, walk->text->data);
+}
+
+/* Of a cell's threads some may have what we gave, and some what they had before. */
+static int learn_one(struct walk *walk, const struct place_set *cpus)
+{
+	if (walk->held && place_set_equal(cpus, walk->held))
+		return 0;
+	if (!walk->n_learned++)
+		walk->seen = *cpus;
+	return place_set_equal(cpus, &walk->seen) ? 0 : -EBUSY;
 }
 
 static int visit(unsigned tid, void *data)
@@ -42,10 +63,9 @@ static int visit(unsigned tid, void *data)
 		return 0;
 	if (walk->act->ops->get_affinity(walk->act, (int)tid, &cpus) < 0)
 		return 0; /* the thread has ended */
-	if (!walk->n_threads++)
-		walk->seen = cpus;
+	walk->n_threads++;
 	if (!walk->to)
-		return place_set_equal(&cpus, &walk->seen) ? 0 : -EBUSY;
+		return learn_one(walk, &cpus);
 	if (!place_set_equal(&cpus, walk->from))
 		return 0;
 	r = walk->act->ops->set_affinity(walk->act, (int)tid, walk->to);
@@ -83,8 +103,8 @@ static int walk_threads(struct walk *walk)
 }
 
 static int change(struct act *act, const struct place_root *root, struct place_text *text, int pid,
-		  uint64_t start_ns, bool is_guest, const struct place_set *from,
-		  const struct place_set *to)
+		  uint64_t start_ns, bool is_guest, const struct place_set *vcpus,
+		  const struct place_set *from, const struct place_set *to)
 {
 	struct walk walk = {
 		.act = act,
@@ -93,6 +113,7 @@ static int change(struct act *act, const struct place_root *root, struct place_t
 		.pid = pid,
 		.start_ns = start_ns,
 		.is_guest = is_guest,
+		.vcpus = vcpus,
 		.from = from,
 		.to = to,
 	};
@@ -147,10 +168,10 @@ int affinity_give(struct act *act, const struct place_root *root, struct place_t
 		r = intents_write(intents);
 	if (r < 0)
 		return r;
-	r = change(act, root, text, pid, start_ns, is_guest, &walk.seen, cpus);
+	r = change(act, root, text, pid, start_ns, is_guest, NULL, &walk.seen, cpus);
 	if (r < 0) {
 		/* Some may have been changed: back to what they had. */
-		(void)change(act, root, text, pid, start_ns, is_guest, cpus, &walk.seen);
+		(void)change(act, root, text, pid, start_ns, is_guest, NULL, cpus, &walk.seen);
 		intent.given = walk.seen;
 		if (place_set_equal(&walk.seen, &intent.before))
 			intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
@@ -174,7 +195,8 @@ int affinity_follow(struct act *act, const struct place_root *root, struct place
 	    place_procstat_parse(text->data, &stat) < 0 ||
 	    place_ticks_to_ns(stat.start_ticks) != thread->start_ns)
 		return -ESRCH;
-	if (is_guest && !place_comm_is_vcpu(stat.comm))
+	if (is_guest &&
+	    !is_meant(place_set_is_empty(&intent->vcpus) ? NULL : &intent->vcpus, stat.comm))
 		return 0;
 	r = act->ops->get_affinity(act, thread->tid, &cpus);
 	if (r < 0 || !place_set_equal(&cpus, &intent->before))
@@ -183,14 +205,86 @@ int affinity_follow(struct act *act, const struct place_root *root, struct place
 	return r < 0 ? r : 1;
 }
 
+/* Back to what they had before, from what a cell was given, or was to be given. */
+static void undo_cell(struct act *act, const struct place_root *root, struct place_text *text,
+		      const struct intent *intent)
+{
+	(void)change(act, root, text, intent->pid, intent->start_ns, true, &intent->vcpus,
+		     &intent->given, &intent->before);
+}
+
+/* The intent as it will be, of threads that have `seen`, or what is held. */
+static int plan_cell(const struct walk *walk, const struct intent *held,
+		     const struct place_set *cpus, struct intent *intent)
+{
+	intent->before = held ? held->before : walk->seen;
+	intent->given = intent->before;
+	place_set_and(&intent->given, cpus);
+	if (held && walk->n_learned && !place_set_equal(&walk->seen, &held->before))
+		return -EBUSY;
+	return place_set_is_empty(&intent->given) ? -EINVAL : 0;
+}
+
+int affinity_give_cell(struct act *act, const struct place_root *root, struct place_text *text,
+		       struct intents *intents, int pid, uint64_t start_ns,
+		       const struct place_set *vcpus, const struct place_set *cpus)
+{
+	const struct intent *found =
+		intents_find_vcpus(intents, INTENT_AFFINITY, pid, start_ns, vcpus);
+	const struct intent held = found ? *found : (struct intent){ 0 };
+	struct walk walk = {
+		.act = act,
+		.root = root,
+		.text = text,
+		.pid = pid,
+		.start_ns = start_ns,
+		.is_guest = true,
+		.vcpus = vcpus,
+		.held = found ? &held.given : NULL,
+	};
+	struct intent intent = {
+		.kind = INTENT_AFFINITY, .pid = pid, .start_ns = start_ns, .vcpus = *vcpus
+	};
+	int r;
+
+	intent.seen.start_ns = act->ops->now_ns(act) - place_ticks_to_ns(1);
+	r = learn(&walk);
+	if (r == 0)
+		r = plan_cell(&walk, found ? &held : NULL, cpus, &intent);
+	if (r < 0)
+		return r;
+	if (place_set_equal(found ? &held.given : &intent.before, &intent.given) &&
+	    (!found || !walk.n_learned))
+		return 0;
+	/* By way of what they had: a crash in between leaves no thread with what no line names. */
+	if (found && !place_set_equal(&held.given, &intent.given))
+		undo_cell(act, root, text, &held);
+	r = intents_put(intents, &intent);
+	if (r == 0)
+		r = intents_write(intents);
+	if (r == 0)
+		r = change(act, root, text, pid, start_ns, true, vcpus, &intent.before,
+			   &intent.given);
+	if (r < 0) {
+		undo_cell(act, root, text, &intent);
+		intents_drop_vcpus(intents, INTENT_AFFINITY, pid, start_ns, vcpus);
+		(void)intents_write(intents);
+	}
+	return r < 0 ? r : 0;
+}
+
 void affinity_take_back(struct act *act, const struct place_root *root, struct place_text *text,
 			struct intents *intents, int pid, uint64_t start_ns)
 {
-	struct intent *held = intents_find(intents, INTENT_AFFINITY, pid, start_ns);
+	struct intent *held;
 
-	if (!held)
-		return;
-	/* All threads: whichever has exactly what we gave, we gave it. */
-	(void)change(act, root, text, pid, start_ns, false, &held->given, &held->before);
-	intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
+	while ((held = intents_find(intents, INTENT_AFFINITY, pid, start_ns))) {
+		if (place_set_is_empty(&held->vcpus))
+			/* All threads: whichever has exactly what we gave, we gave it. */
+			(void)change(act, root, text, pid, start_ns, false, NULL, &held->given,
+				     &held->before);
+		else
+			undo_cell(act, root, text, held);
+		intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
+	}
 }

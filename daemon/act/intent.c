@@ -69,7 +69,11 @@ static int parse_line(const char *line, struct intent *intent)
 	if (intent->kind == INTENT_KIND_COUNT || take_number(&line, "pid", INT_MAX, &pid) < 0 ||
 	    take_number(&line, "start_ns", UINT64_MAX, &start_ns) < 0 ||
 	    take_set(&line, "before", &intent->before) < 0 ||
-	    take_set(&line, "given", &intent->given) < 0 || *line)
+	    take_set(&line, "given", &intent->given) < 0)
+		return -EINVAL;
+	if (*line && take_set(&line, "vcpus", &intent->vcpus) < 0)
+		return -EINVAL;
+	if (*line)
 		return -EINVAL;
 	intent->pid = (int)pid;
 	intent->start_ns = start_ns;
@@ -147,6 +151,8 @@ int intents_format(const struct intents *intents, struct place_text *text)
 			(unsigned long long)intent->start_ns);
 		format_set(out, "before", &intent->before, list);
 		format_set(out, "given", &intent->given, list);
+		if (!place_set_is_empty(&intent->vcpus))
+			format_set(out, "vcpus", &intent->vcpus, list);
 		fputc('\n', out);
 	}
 	return place_text_close(text, out);
@@ -179,9 +185,23 @@ struct intent *intents_find(const struct intents *intents, enum intent_kind kind
 	return NULL;
 }
 
+struct intent *intents_find_vcpus(const struct intents *intents, enum intent_kind kind, int pid,
+				  uint64_t start_ns, const struct place_set *vcpus)
+{
+	for (size_t i = 0; i < intents->n; i++) {
+		struct intent *intent = &intents->list[i];
+
+		if (intent->kind == kind && intent->pid == pid && intent->start_ns == start_ns &&
+		    place_set_equal(&intent->vcpus, vcpus))
+			return intent;
+	}
+	return NULL;
+}
+
 int intents_put(struct intents *intents, const struct intent *intent)
 {
-	struct intent *found = intents_find(intents, intent->kind, intent->pid, intent->start_ns);
+	struct intent *found = intents_find_vcpus(intents, intent->kind, intent->pid,
+						  intent->start_ns, &intent->vcpus);
 
 	if (found) {
 		*found = *intent;
@@ -205,6 +225,15 @@ int intents_put(struct intents *intents, const struct intent *intent)
 void intents_drop(struct intents *intents, enum intent_kind kind, int pid, uint64_t start_ns)
 {
 	struct intent *found = intents_find(intents, kind, pid, start_ns);
+
+	if (found)
+		*found = intents->list[--intents->n];
+}
+
+void intents_drop_vcpus(struct intents *intents, enum intent_kind kind, int pid, uint64_t start_ns,
+			const struct place_set *vcpus)
+{
+	struct intent *found = intents_find_vcpus(intents, kind, pid, start_ns, vcpus);
 
 	if (found)
 		*found = intents->list[--intents->n];

@@ -2,10 +2,12 @@
 /*
  * What we did to a guest that must be undone one day, and what we were about to do: a line per
  * guest and kind in /run/placed/intents, written before it is done. A daemon that starts finds
- *there what a crash left: a cpuset that is wide, threads that are steered.
+ * there what a crash left: a cpuset that is wide, threads that are steered. Of a guest whose NUMA
+ * cells were given a node each there is a line per cell, with the indices of its vCPUs.
  *
  *	placed intents 1
  *	affinity pid 4711 start_ns 52000000000 before 0-7 given 0-3
+ *	affinity pid 4712 start_ns 53000000000 before 0-7 given 0-3 vcpus 0-1
  *	mems pid 4711 start_ns 52000000000 before 1 given 0
  *	nodes pid 4712 start_ns 53000000000 before 1 given 0
  */
@@ -36,6 +38,7 @@ struct intent {
 	bool is_inherited, is_due, is_told;
 	unsigned n_threads;
 	uint64_t looked_ns, clean_ns;
+	struct place_set vcpus; /* INTENT_AFFINITY: these alone; empty: all of its threads */
 };
 
 struct intents {
@@ -60,11 +63,21 @@ int intents_format(const struct intents *intents, struct place_text *text);
 /* Replaces /run/placed/intents. Returns: 0 or -errno; then nothing may be done. */
 int intents_write(const struct intents *intents);
 
-/* The one of a guest and kind, or NULL. */
+/* The first one of a guest and kind, or NULL. */
 struct intent *intents_find(const struct intents *intents, enum intent_kind kind, int pid,
 			    uint64_t start_ns);
 
-/* Adds one, or replaces that of the same guest and kind. Returns: 0, -ENOMEM or -E2BIG. */
+/* The one of these vCPUs, or NULL. */
+struct intent *intents_find_vcpus(const struct intents *intents, enum intent_kind kind, int pid,
+				  uint64_t start_ns, const struct place_set *vcpus);
+
+/*
+ * Adds one, or replaces that of the same guest, kind and vCPUs. Returns: 0, -ENOMEM or -E2BIG.
+ */
 int intents_put(struct intents *intents, const struct intent *intent);
+
+/* The first one of a guest and kind. */
 void intents_drop(struct intents *intents, enum intent_kind kind, int pid, uint64_t start_ns);
+void intents_drop_vcpus(struct intents *intents, enum intent_kind kind, int pid, uint64_t start_ns,
+			const struct place_set *vcpus);
 void intents_done(struct intents *intents);

@@ -70,6 +70,8 @@ static enum place_fate judge_alone(const struct place_plan_input *input, size_t 
 		return PLACE_FATE_UNKNOWN;
 	if (activity->busy_millicpu < input->move->busy_millicpu)
 		return PLACE_FATE_IDLE;
+	if (input->is_wide && input->is_wide[i])
+		return input->move->is_enabled ? PLACE_FATE_CELLS : PLACE_FATE_PAUSED;
 	if (activity->remote_permille < input->move->remote_permille)
 		return PLACE_FATE_LOCAL;
 	if (!input->move->is_enabled)

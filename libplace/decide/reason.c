@@ -64,6 +64,7 @@ static const struct words fates[] = {
 	[PLACE_FATE_NO_ROOM] = { "no_room", "no other node has room for it" },
 	[PLACE_FATE_NO_BETTER] = { "no_better", "it is where advice would put it" },
 	[PLACE_FATE_NOT_WORTH] = { "not_worth", "the move would not pay for itself in time" },
+	[PLACE_FATE_CELLS] = { "cells", "each of its NUMA cells has a node of its own" },
 	[PLACE_FATE_WAITING] = { "waiting", "another guest goes first" },
 	[PLACE_FATE_PAUSED] = { "paused", "moving is switched off" },
 	[PLACE_FATE_MOVE] = { "move", "is to be moved" },

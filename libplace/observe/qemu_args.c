@@ -50,6 +50,7 @@ struct parse {
 	unsigned n_cpus, max_cpus, sockets, dies, cores, threads;
 	size_t n_backends;
 	struct backend backends[BACKENDS_MAX];
+	struct place_cells_parse cells;
 };
 
 static void copy_word(char *word, size_t size, const char *value)
@@ -255,12 +256,16 @@ static void visit_name(const char *key, const char *value, void *data)
 	args->known |= PLACE_GUEST_NAME;
 }
 
+static void parse_numa(struct parse *parse, const char *value)
+{
+	(void)place_qemu_opts_each(value, "type", visit_numa, parse->args);
+	place_cells_add(&parse->cells, value);
+}
+
 /* Those that show what kind of guest it is, and nothing of its size. */
 static bool parse_kind(struct place_qemu_args *args, const char *option, const char *value)
 {
-	if (!strcmp(option, "numa"))
-		(void)place_qemu_opts_each(value, "type", visit_numa, args);
-	else if (!strcmp(option, "machine") || !strcmp(option, "M"))
+	if (!strcmp(option, "machine") || !strcmp(option, "M"))
 		(void)place_qemu_opts_each(value, "type", visit_machine, args);
 	else if (!strcmp(option, "incoming"))
 		args->is_incoming = true;
@@ -284,6 +289,8 @@ static bool parse_option(struct parse *parse, const char *option, const char *va
 		parse_object(parse, value);
 	} else if (!strcmp(option, "device")) {
 		parse_device(parse, value);
+	} else if (!strcmp(option, "numa")) {
+		parse_numa(parse, value);
 	} else if (!strcmp(option, "mem-path")) {
 		copy_word(args->mem_path, sizeof(args->mem_path), value);
 	} else if (!strcmp(option, "uuid") && strlen(value) < sizeof(args->uuid)) {
@@ -326,6 +333,31 @@ static void finish_memory(struct parse *parse)
 	parse->args->known |= PLACE_GUEST_MEMORY;
 }
 
+static int find_backend(void *data, const char *id, uint64_t *ret_bytes)
+{
+	const struct parse *parse = data;
+
+	for (size_t i = 0; i < parse->n_backends; i++)
+		if (!strcmp(parse->backends[i].id, id)) {
+			*ret_bytes = parse->backends[i].size_bytes;
+			return (int)i;
+		}
+	return -1;
+}
+
+static void finish_cells(struct parse *parse)
+{
+	const struct place_cells_smp smp = {
+		.sockets = parse->sockets,
+		.dies = parse->dies,
+		.cores = parse->cores,
+		.threads = parse->threads,
+		.max_cpus = parse->max_cpus ? parse->max_cpus : parse->args->n_vcpus,
+	};
+
+	place_cells_finish(&parse->cells, &smp, find_backend, parse, &parse->args->cells);
+}
+
 /* Behind the argument at `at`, or the end. */
 static const char *next_argument(const char *at, const char *end)
 {
@@ -357,4 +389,5 @@ void place_qemu_args_parse(const char *cmdline, size_t size, struct place_qemu_a
 	}
 	finish_vcpus(parse);
 	finish_memory(parse);
+	finish_cells(parse);
 }

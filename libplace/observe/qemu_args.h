@@ -9,6 +9,7 @@
 #pragma once
 
 #include "flow.h"
+#include "observe/qemu_cells.h"
 
 struct place_qemu_args {
 	unsigned known; /* of enum place_guest_fact: NAME UUID VCPUS MEMORY MEMS */
@@ -24,6 +25,8 @@ struct place_qemu_args {
 	struct place_set mems;	/* their host-nodes */
 	unsigned traits;	/* CONFIDENTIAL SLOTS CELLS SHARED, of enum place_trait */
 	bool is_incoming;	/* it waits, or once waited, to be migrated in */
+	struct place_cells
+		cells; /* n is 0 where there are none, or it is not clear what they are */
 };
 
 /*

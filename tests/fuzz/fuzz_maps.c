@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "observe/cells.h"
 #include "observe/ranges.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,6 +29,30 @@ static void check(const struct place_ranges *ranges)
 		abort();
 }
 
+/* Cells of some sizes; where each is said to have its memory, it is of that size and nobody else's.
+ */
+static void check_cells(const char *text, const struct place_mounts *mounts,
+			const struct place_guest *guest, bool is_one_block)
+{
+	static struct place_cells cells;
+	struct place_range ranges[PLACE_CELLS_MAX];
+
+	cells = (struct place_cells){ .n = 4, .is_one_block = is_one_block };
+	for (unsigned i = 0; i < cells.n; i++)
+		cells.list[i] = (struct place_cell){ .id = i,
+						     .order = 9 - i,
+						     .bytes = UINT64_C(4096) << (i / 2) };
+	if (place_cells_find(text, mounts, guest, &cells, ranges) < 0)
+		return;
+	for (unsigned i = 0; i < cells.n; i++) {
+		if (ranges[i].end - ranges[i].start < cells.list[i].bytes)
+			abort();
+		for (unsigned j = 0; j < i; j++)
+			if (ranges[i].start == ranges[j].start)
+				abort();
+	}
+}
+
 /* The first byte is the guest's memory and page size. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -50,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size - 1] = '\0';
 	place_ranges_parse(text, &mounts, &guest, !(*data & 128), &ranges);
 	check(&ranges);
+	check_cells(text, &mounts, &guest, *data & 128);
 	free(text);
 	return 0;
 }

@@ -8,6 +8,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Whatever calls itself cells: each has memory, and no vCPU is in two. */
+static void check_cells(const struct place_cells *cells)
+{
+	if (cells->n > PLACE_CELLS_MAX)
+		abort();
+	for (size_t i = 0; i < cells->n; i++) {
+		if (!cells->is_one_block && !cells->list[i].bytes)
+			abort();
+		for (size_t j = 0; j < i; j++)
+			if (cells->list[j].id >= cells->list[i].id ||
+			    place_set_intersects(&cells->list[i].vcpus, &cells->list[j].vcpus))
+				abort();
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *cmdline = malloc(size + 1);
@@ -26,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if ((args.known & PLACE_GUEST_MEMS) && place_set_is_empty(&args.mems))
 		abort();
+	check_cells(&args.cells);
 	free(cmdline);
 	return 0;
 }

@@ -338,6 +338,73 @@ static void test_another_process(void **state)
 	intents_done(&intents);
 }
 
+static int give_cell(struct intents *intents, unsigned vcpu, const struct place_set *cpus)
+{
+	struct place_set vcpus = { 0 };
+
+	place_set_add(&vcpus, vcpu);
+	return affinity_give_cell(&act, &root, &text, intents, 100, START_NS, &vcpus, cpus);
+}
+
+/* Each cell has CPUs of its own, and all of them come back together. */
+static void test_cells(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	assert_int_equal(give_cell(&intents, 0, &low), 0);
+	assert_int_equal(give_cell(&intents, 1, &high), 0);
+	expect(&all, &low, &high);
+	assert_int_equal(intents.n, 2);
+	assert_int_equal(n_writes, 2);
+	assert_int_equal(give_cell(&intents, 1, &high), 0);
+	assert_int_equal(n_writes, 2);
+	assert_int_equal(give_cell(&intents, 0, &high), 0);
+	assert_int_equal(give_cell(&intents, 1, &low), 0);
+	expect(&all, &high, &low);
+	assert_int_equal(intents.n, 2);
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&all, &all, &all);
+	assert_int_equal(intents.n, 0);
+	intents_done(&intents);
+}
+
+/* Inside what it had: libvirt's nodes stay the guest's. What others wrote stands. */
+static void test_cells_of_the_confined(void **state)
+{
+	struct intents intents = { 0 };
+	struct place_set some;
+
+	(void)state;
+	assert_int_equal(place_set_parse_list("2-5", &some), 0);
+	affinities[1] = affinities[2] = some;
+	assert_int_equal(give_cell(&intents, 0, &low), 0);
+	assert_int_equal(place_set_count(&affinities[1]), 2);
+	assert_true(place_set_is_subset(&affinities[1], &low));
+	affinities[2] = high;
+	assert_int_equal(give_cell(&intents, 1, &low), -EINVAL);
+	affinities[1] = high;
+	assert_int_equal(give_cell(&intents, 0, &low), -EBUSY);
+	expect(&all, &high, &high);
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&all, &high, &high);
+	intents_done(&intents);
+}
+
+static void test_cell_refused_is_undone(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	assert_int_equal(give_cell(&intents, 0, &low), 0);
+	refuse_tid = 102;
+	assert_int_equal(give_cell(&intents, 1, &high), -EINVAL);
+	expect(&all, &low, &all);
+	assert_int_equal(intents.n, 1);
+	assert_int_equal(give_cell(&intents, 7, &high), -ENOENT);
+	intents_done(&intents);
+}
+
 static void test_intents_text(void **state)
 {
 	struct intents intents = { 0 }, again = { 0 };
@@ -363,6 +430,18 @@ static void test_intents_text(void **state)
 	assert_null(intents_find(&again, INTENT_MEMS, 7, 9));
 	assert_non_null(intents_find(&again, INTENT_AFFINITY, 7, 9));
 	intents_done(&again);
+	/* One for each cell beside it. */
+	intent.vcpus = low;
+	assert_int_equal(intents_put(&intents, &intent), 0);
+	assert_int_equal(intents_put(&intents, &intent), 0);
+	assert_int_equal(intents.n, 3);
+	assert_int_equal(intents_format(&intents, &text), 0);
+	assert_non_null(strstr(text.data, "\naffinity pid 7 start_ns 9 before 0-3 given 4-7 "
+					  "vcpus 0-3\n"));
+	assert_int_equal(intents_parse(text.data, &again, &n_damaged), 0);
+	assert_int_equal(n_damaged, 0);
+	assert_non_null(intents_find_vcpus(&again, INTENT_AFFINITY, 7, 9, &low));
+	intents_done(&again);
 	intents_done(&intents);
 }
 
@@ -382,6 +461,9 @@ static void test_damaged_intents(void **state)
 		{ "placed intents 1\nmems pid 99999999999 start_ns 9 before 0 given 1\n", 0, 1 },
 		{ "placed intents 1\nmems pid 7 start_ns 9 before  given 1\n", 0, 1 },
 		{ "placed intents 1\nmems pid 7 start_ns 9 before 0\n", 0, 1 },
+		{ "placed intents 1\naffinity pid 7 start_ns 9 before 0 given 1 vcpus \n", 0, 1 },
+		{ "placed intents 1\naffinity pid 7 start_ns 9 before 0 given 1 vcpus 0 x\n", 0,
+		  1 },
 		{ "placed intents 1\ncpus pid 7 start_ns 9 before 0 given 1\n"
 		  "mems pid 8 start_ns 9 before 0 given 1\n",
 		  1, 1 },
@@ -405,6 +487,9 @@ int main(void)
 		cmocka_unit_test_setup(test_give_and_take_back, begin),
 		cmocka_unit_test_setup(test_pins_of_others_stand, begin),
 		cmocka_unit_test_setup(test_refused_is_undone, begin),
+		cmocka_unit_test_setup(test_cells, begin),
+		cmocka_unit_test_setup(test_cells_of_the_confined, begin),
+		cmocka_unit_test_setup(test_cell_refused_is_undone, begin),
 		cmocka_unit_test_setup(test_new_threads_follow, begin),
 		cmocka_unit_test_setup(test_who_does_not_follow, begin),
 		cmocka_unit_test_setup(test_too_many_threads, begin),

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is done with wide guests (wide.h), behind the plan: who has a node for all of it is the
+ * plan's. vCPUs go first, so that what the guest touches meanwhile lies right already.
+ */
+#include "cycle_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "arith.h"
+#include "decide/class.h"
+#include "decide/model.h"
+#include "tell/event.h"
+
+/* A look is some ms of a child: where all is right, and where cells could not be told apart. */
+#define AGAIN_NS (60 * NS_PER_S)
+#define IN_VAIN_NS (300 * NS_PER_S)
+/* So much of a cell's memory on its node is enough. */
+#define RIGHT_PERMILLE 950
+
+/* ---- who it is for ------------------------------------------------------------------------- */
+
+static bool may_be_wide(const struct cycle *cycle, size_t i)
+{
+	const struct place_guest *guest = &cycle->watch.guests[i];
+	const unsigned needed = PLACE_GUEST_START | PLACE_GUEST_MEMORY;
+	const enum place_class class = cycle->watch.classes[i];
+
+	/* Cells that are bound to a node each are where somebody wants them. */
+	if (!(cycle->watch.traits[i] & PLACE_TRAIT_CELLS) || (guest->known & needed) != needed ||
+	    guest->is_split)
+		return false;
+	if ((class == PLACE_CLASS_AUTO || class == PLACE_CLASS_STATIC) &&
+	    guest->known & PLACE_GUEST_MEMS)
+		return place_set_count(&guest->mems) > 1;
+	return class == PLACE_CLASS_AUTO || class == PLACE_CLASS_STATIC ||
+	       class == PLACE_CLASS_PINNED || class == PLACE_CLASS_FREE;
+}
+
+/*
+ * Its vCPUs may be sorted by node. A static or advised guest's too: inside the CPUs that they have,
+ * and they get all of them back; nobody has said which of them is for which vCPU.
+ */
+static bool may_sort_cpus(enum place_class class, unsigned traits)
+{
+	return class != PLACE_CLASS_PINNED && !(traits & PLACE_TRAIT_PINNED);
+}
+
+/* Who was not looked at yet is nobody else's to move, but for a free guest: one node is better. */
+bool cycle_is_wide(struct cycle *cycle, size_t i)
+{
+	const struct place_guest *guest = &cycle->watch.guests[i];
+	const struct wide_guest *known = wide_find(&cycle->wide, guest->pid, guest->start_ns);
+
+	if (!may_be_wide(cycle, i))
+		return false;
+	if (known && (known->looked_ns || known->error))
+		return known->is_wide;
+	return cycle->watch.classes[i] != PLACE_CLASS_FREE;
+}
+
+/* Cells speak more clearly of a guest's accesses than where all of it lies. */
+void cycle_find_wide_evidence(struct cycle *cycle, size_t i)
+{
+	struct place_activity *activity = &cycle->watch.activities[i];
+	const struct place_guest *guest = &cycle->watch.guests[i];
+	const struct wide_guest *known = wide_find(&cycle->wide, guest->pid, guest->start_ns);
+
+	if (known && activity->known & PLACE_ACTIVITY_REMOTE &&
+	    activity->evidence == PLACE_EVIDENCE_RESIDENCY)
+		(void)wide_remote_permille(known, &activity->remote_permille);
+}
+
+/* ---- what each cell gets ------------------------------------------------------------------- */
+
+struct sorting {
+	struct cycle *cycle;
+	size_t i; /* in the watch */
+	struct wide_guest *guest;
+	const struct place_cells_look *look;
+	const uint64_t *bytes;
+	bool may_sort;
+	struct place_set cpus[PLACE_CELLS_MAX]; /* where its threads may run without us */
+	struct place_cells_wanted wanted;
+	unsigned ids[PLACE_CELLS_NODES_MAX]; /* of wanted.nodes */
+};
+
+static const struct place_topology *topology_of(const struct sorting *sorting)
+{
+	return &sorting->cycle->host->topology;
+}
+
+static uint64_t bytes_on(const struct sorting *sorting, size_t cell, size_t node)
+{
+	return sorting->bytes[cell * topology_of(sorting)->n_nodes + node];
+}
+
+/* What we gave is no limit. */
+static void find_cpus(struct sorting *sorting)
+{
+	const struct intents *intents = &sorting->cycle->moves.intents;
+	const struct wide_guest *guest = sorting->guest;
+	const struct place_set all = { 0 };
+
+	for (size_t k = 0; k < sorting->look->n; k++) {
+		const struct place_cell_look *cell = &sorting->look->list[k];
+		const struct intent *held = intents_find_vcpus(intents, INTENT_AFFINITY, guest->pid,
+							       guest->start_ns, &cell->vcpus);
+
+		if (!held)
+			held = intents_find_vcpus(intents, INTENT_AFFINITY, guest->pid,
+						  guest->start_ns, &all);
+		sorting->cpus[k] = held ? held->before : cell->cpus;
+	}
+}
+
+/* Bit by bit: where its CPUs are, or may be. */
+static bool may_go(const struct sorting *sorting, size_t cell, const struct place_node *node)
+{
+	const struct place_set *cpus = &sorting->cpus[cell];
+
+	if (!sorting->look->list[cell].n_threads)
+		return true;
+	return sorting->may_sort ? place_set_intersects(cpus, &node->cpus) :
+				   place_set_is_subset(cpus, &node->cpus);
+}
+
+static void add_node(struct sorting *sorting, const struct place_node_model *model, size_t j)
+{
+	struct place_cells_wanted *wanted = &sorting->wanted;
+	const struct place_node *node = &topology_of(sorting)->nodes[j];
+	struct place_cells_node *added = &wanted->nodes[wanted->n_nodes];
+	struct place_set cpus = { 0 };
+
+	*added = (struct place_cells_node){ .room_bytes = model->usable_bytes };
+	for (size_t k = 0; k < sorting->look->n; k++) {
+		struct place_cell_want *cell = &wanted->cells[k];
+
+		place_set_or(&cpus, &sorting->cpus[k]);
+		cell->here_bytes[wanted->n_nodes] = bytes_on(sorting, k, j);
+		added->room_bytes = place_add(added->room_bytes, bytes_on(sorting, k, j));
+		if (may_go(sorting, k, node))
+			cell->allowed |= UINT64_C(1) << wanted->n_nodes;
+	}
+	added->n_cpus = place_set_count_common(&cpus, &node->cpus);
+	sorting->ids[wanted->n_nodes++] = node->id;
+}
+
+/* The nodes that it has, with the room that the host without it would have there. */
+static int fill_wanted(struct sorting *sorting)
+{
+	struct cycle *cycle = sorting->cycle;
+	const struct place_guest *facts = &cycle->watch.guests[sorting->i];
+	struct place_cells_wanted *wanted = &sorting->wanted;
+	struct place_model model;
+	int r;
+
+	r = place_model_build_without(&cycle->host->topology, &cycle->sample, sorting->i,
+				      cycle->advice.ledger.promises, advice_settle(&cycle->advice),
+				      &cycle->policy, cycle->scratch.nodes, &model);
+	if (r < 0)
+		return r;
+	wanted->n_cells = sorting->look->n;
+	for (size_t k = 0; k < sorting->look->n; k++) {
+		const struct place_cell_look *cell = &sorting->look->list[k];
+
+		wanted->cells[k] = (struct place_cell_want){
+			.bytes = cell->bytes,
+			.n_vcpus = sorting->may_sort ? cell->n_threads : 0,
+		};
+	}
+	for (size_t j = 0; j < model.n_nodes && wanted->n_nodes < PLACE_CELLS_NODES_MAX; j++)
+		if ((model.nodes[j].flags & PLACE_NODE_HAS_MEMORY) &&
+		    (!(facts->known & PLACE_GUEST_MEMS) ||
+		     place_set_has(&facts->mems, model.nodes[j].id)))
+			add_node(sorting, &model.nodes[j], j);
+	return 0;
+}
+
+/* Several cells, and several nodes for them. */
+static bool is_worth_sorting(const struct place_cells_wanted *wanted)
+{
+	uint64_t nodes = 0;
+
+	for (size_t k = 0; k < wanted->n_cells; k++)
+		nodes |= wanted->cells[k].allowed;
+	return wanted->n_cells > 1 && nodes & (nodes - 1);
+}
+
+static void take_cell(const struct sorting *sorting, size_t k, unsigned node)
+{
+	const struct place_cell_look *look = &sorting->look->list[k];
+	const uint64_t page_bytes = look->range.page_bytes;
+	struct wide_cell *cell = &sorting->guest->cells[k];
+
+	*cell = (struct wide_cell){
+		.id = look->id,
+		.n_vcpus = look->n_threads,
+		.present_bytes = look->present_bytes,
+		.to_node = node == PLACE_CELL_NOWHERE ? node : sorting->ids[node],
+		.range = { .start = look->range.start,
+			   .end = look->range.end,
+			   .pool_bytes = page_bytes > sorting->cycle->moves.act->base_bytes ?
+						 page_bytes :
+						 0,
+			   .is_shared = look->range.is_shared },
+	};
+	if (node != PLACE_CELL_NOWHERE)
+		cell->right_bytes =
+			place_least(sorting->wanted.cells[k].here_bytes[node], cell->present_bytes);
+}
+
+static int decide(struct sorting *sorting)
+{
+	unsigned nodes[PLACE_CELLS_WANTED_MAX];
+	int r;
+
+	find_cpus(sorting);
+	r = fill_wanted(sorting);
+	if (r < 0)
+		return r;
+	sorting->guest->is_wide = is_worth_sorting(&sorting->wanted);
+	if (!sorting->guest->is_wide)
+		return 0;
+	r = place_cells_assign(&sorting->wanted, nodes);
+	sorting->guest->n_cells = sorting->look->n;
+	for (size_t k = 0; k < sorting->look->n; k++)
+		take_cell(sorting, k, r < 0 ? PLACE_CELL_NOWHERE : nodes[k]);
+	return r;
+}
+
+/* ---- CPUs ---------------------------------------------------------------------------------- */
+
+/* Each cell's vCPUs to its node. Whoever is in the way was there first: then none of ours stays. */
+static int sort_cpus(struct sorting *sorting)
+{
+	struct cycle *cycle = sorting->cycle;
+	const struct wide_guest *guest = sorting->guest;
+	const struct place_topology *topology = topology_of(sorting);
+	int r = 0;
+
+	for (size_t k = 0; r == 0 && k < guest->n_cells; k++) {
+		const unsigned id = guest->cells[k].to_node;
+
+		if (id == PLACE_CELL_NOWHERE || !sorting->look->list[k].n_threads)
+			continue;
+		r = moves_steer_cell(&cycle->moves, sorting->i, &sorting->look->list[k].vcpus,
+				     &topology->nodes[place_topology_index(topology, id)].cpus);
+	}
+	if (r < 0)
+		moves_release(&cycle->moves, guest->pid, guest->start_ns);
+	return r;
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static void mark_due(struct sorting *sorting)
+{
+	struct cycle *cycle = sorting->cycle;
+	struct wide_guest *guest = sorting->guest;
+	uint64_t present = 0, wrong = 0;
+
+	for (size_t k = 0; k < guest->n_cells; k++) {
+		struct wide_cell *cell = &guest->cells[k];
+
+		if (cell->to_node == PLACE_CELL_NOWHERE)
+			continue;
+		present = place_add(present, cell->present_bytes);
+		wrong = place_add(wrong, cell->present_bytes - cell->right_bytes);
+		cell->is_due = place_scale(cell->right_bytes, 1000, cell->present_bytes | 1) <
+				       RIGHT_PERMILLE &&
+			       cell->present_bytes;
+	}
+	if (!present ||
+	    !place_plan_pays(&cycle->move, wrong, (unsigned)place_scale(wrong, 1000, present),
+			     cycle->watch.activities[sorting->i].busy_millicpu))
+		for (size_t k = 0; k < guest->n_cells; k++)
+			guest->cells[k].is_due = false;
+}
+
+static uint64_t free_on(const struct cycle *cycle, unsigned id)
+{
+	const size_t j = place_topology_index(&cycle->host->topology, id);
+
+	return j < cycle->sample.n_nodes ? cycle->sample.nodes[j].free_bytes : 0;
+}
+
+/* Of the cells that wait the one with most room before it: who moves makes room for the next. */
+static struct wide_cell *find_due(const struct cycle *cycle, struct wide_guest *guest)
+{
+	struct wide_cell *best = NULL;
+
+	for (size_t k = 0; k < guest->n_cells; k++) {
+		struct wide_cell *cell = &guest->cells[k];
+
+		if (cell->is_due &&
+		    (!best || free_on(cycle, cell->to_node) > free_on(cycle, best->to_node)))
+			best = cell;
+	}
+	return best;
+}
+
+/* One mover at a time. When the last has ended, a look says what has come of it. */
+static void move_next(struct cycle *cycle, struct wide_guest *guest, size_t i)
+{
+	struct wide_cell *cell = find_due(cycle, guest);
+	struct place_step step = { .pid = guest->pid, .start_ns = guest->start_ns };
+
+	if (!cell || !cycle->move.is_enabled || cycle->is_dry_run || !cycle->host->root.is_live ||
+	    moves_n_running(&cycle->moves) >= cycle->move.steps_max ||
+	    moves_may_start(&cycle->moves) < 0)
+		return;
+	step.to_node = cell->to_node;
+	step.bytes = cell->present_bytes - cell->right_bytes;
+	step.remote_permille = (unsigned)place_scale(step.bytes, 1000, cell->present_bytes | 1);
+	cell->is_due = false;
+	if (moves_start(&cycle->moves, &step, i, cycle_reserve_on(cycle, i, step.to_node),
+			&cell->range) == 0 &&
+	    !find_due(cycle, guest))
+		guest->next_ns = 0, guest->is_checking = true;
+}
+
+/* ---- looks --------------------------------------------------------------------------------- */
+
+static void tell(const struct wide_guest *guest, const char *name)
+{
+	char text[PLACE_CELLS_MAX * 24];
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (size_t k = 0; k < guest->n_cells && at < sizeof(text); k++)
+		if (guest->cells[k].to_node != PLACE_CELL_NOWHERE)
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%u:%u",
+					       at ? " " : "", guest->cells[k].id,
+					       guest->cells[k].to_node);
+	event(guest->error ? LOG_NOTICE : LOG_INFO, EVENT_PLAN, KV_U64("pid", (uint64_t)guest->pid),
+	      KV("guest", name), KV("cells_to_nodes", text[0] ? text : NULL),
+	      KV("error", guest->error ? strerror(-guest->error) : NULL));
+}
+
+/* What the look found is true no longer than now: CPUs are given at once. */
+static void take_look(struct sorting *sorting)
+{
+	struct cycle *cycle = sorting->cycle;
+	struct wide_guest *guest = sorting->guest;
+	const bool is_checking = guest->is_checking, may_act = !cycle->is_dry_run &&
+							       cycle->host->root.is_live &&
+							       cycle->move.is_enabled;
+
+	guest->is_checking = false;
+	guest->looked_ns = place_host_now_ns(cycle->host);
+	guest->next_ns = guest->looked_ns + AGAIN_NS;
+	guest->error = decide(sorting);
+	if (guest->error || !guest->is_wide)
+		return;
+	if (may_act && sorting->may_sort) {
+		guest->error = sort_cpus(sorting);
+		guest->is_wide = guest->error == 0;
+	} else if (may_act) {
+		/* Somebody has pinned one since: his word, and ours is taken back. */
+		moves_release(&cycle->moves, guest->pid, guest->start_ns);
+	}
+	if (guest->error || !may_act)
+		return;
+	if (is_checking)
+		guest->next_ns = guest->looked_ns +
+				 place_most(cycle->settings->holdoff_s * NS_PER_S, NS_PER_S);
+	else
+		mark_due(sorting);
+}
+
+static void on_looked(void *data, struct wide_guest *guest, const struct place_cells_look *look,
+		      const uint64_t *bytes)
+{
+	struct cycle *cycle = data;
+	const int i = place_watch_find(&cycle->watch, guest->pid);
+	struct sorting *sorting;
+	const char *name;
+
+	if (i < 0 || cycle->watch.guests[i].start_ns != guest->start_ns)
+		return;
+	name = cycle->watch.guests[i].known & PLACE_GUEST_NAME ? cycle->watch.guests[i].name : NULL;
+	if (!look) {
+		if (guest->is_wide)
+			moves_release(&cycle->moves, guest->pid, guest->start_ns);
+		guest->is_wide = false;
+		guest->n_cells = 0;
+		guest->next_ns = place_host_now_ns(cycle->host) + IN_VAIN_NS;
+		tell(guest, name);
+		return;
+	}
+	sorting = calloc(1, sizeof(*sorting));
+	if (!sorting)
+		return;
+	sorting->cycle = cycle;
+	sorting->i = (size_t)i;
+	sorting->guest = guest;
+	sorting->look = look;
+	sorting->bytes = bytes;
+	sorting->may_sort = may_sort_cpus(cycle->watch.classes[i], cycle->watch.traits[i]);
+	take_look(sorting);
+	free(sorting);
+	if (guest->error || find_due(cycle, guest))
+		tell(guest, name);
+	move_next(cycle, guest, (size_t)i);
+}
+
+/* A free guest that one node could hold is the plan's. */
+static bool has_one_node(struct cycle *cycle, size_t i)
+{
+	const struct place_guest *facts = &cycle->watch.guests[i];
+	const struct place_request request = {
+		.vcpus_centi = facts->known & PLACE_GUEST_VCPUS ? facts->n_vcpus * 100 : 100,
+		.memory_bytes = facts->memory_bytes,
+	};
+	struct place_model model;
+
+	if (cycle->watch.classes[i] != PLACE_CLASS_FREE)
+		return false;
+	if (place_model_build_without(&cycle->host->topology, &cycle->sample, i,
+				      cycle->advice.ledger.promises, advice_settle(&cycle->advice),
+				      &cycle->policy, cycle->scratch.nodes, &model) < 0)
+		return true;
+	for (size_t j = 0; j < model.n_nodes; j++)
+		cycle->scratch.nodes[j].usable_bytes = place_add(
+			cycle->scratch.nodes[j].usable_bytes, cycle->watch.activities[i].bytes[j]);
+	return place_cells_fits_one(&model, &cycle->policy, &request);
+}
+
+static void look_at(struct cycle *cycle, struct wide_guest *guest, size_t i)
+{
+	if (has_one_node(cycle, i)) {
+		if (guest->is_wide)
+			moves_release(&cycle->moves, guest->pid, guest->start_ns);
+		guest->is_wide = guest->is_checking = false;
+		guest->n_cells = 0;
+		guest->looked_ns = cycle->refreshed_ns;
+		guest->next_ns = cycle->refreshed_ns + AGAIN_NS;
+		return;
+	}
+	cycle->wide.n_samples = cycle->settings->samples;
+	cycle->wide.on_looked = on_looked;
+	cycle->wide.data = cycle;
+	if (wide_look(&cycle->wide, cycle->event, cycle->host, &cycle->watch.guests[i]) < 0)
+		guest->next_ns = cycle->refreshed_ns + AGAIN_NS;
+}
+
+/* Worth it: busy, and nothing is being done with it. */
+static bool is_at_hand(const struct cycle *cycle, size_t i)
+{
+	const struct place_activity *activity = &cycle->watch.activities[i];
+
+	return (activity->known & (PLACE_ACTIVITY_BYTES | PLACE_ACTIVITY_RUN)) ==
+		       (PLACE_ACTIVITY_BYTES | PLACE_ACTIVITY_RUN) &&
+	       activity->busy_millicpu >= cycle->settings->busy_millicpu &&
+	       cycle->plan.fates[i] != PLACE_FATE_MOVE &&
+	       !moves_is_moving(&cycle->moves, cycle->watch.guests[i].pid,
+				cycle->watch.guests[i].start_ns);
+}
+
+void cycle_act_wide(struct cycle *cycle)
+{
+	struct wide_guest *best = NULL;
+	size_t best_i = 0;
+
+	wide_forget(&cycle->wide, &cycle->watch);
+	for (size_t i = 0; i < cycle->watch.n; i++) {
+		const struct place_guest *facts = &cycle->watch.guests[i];
+		struct wide_guest *guest;
+
+		if (!may_be_wide(cycle, i) || !is_at_hand(cycle, i))
+			continue;
+		guest = wide_add(&cycle->wide, facts->pid, facts->start_ns);
+		if (!guest)
+			continue;
+		if (guest->is_wide && find_due(cycle, guest))
+			move_next(cycle, guest, i);
+		else if (cycle->refreshed_ns >= guest->next_ns &&
+			 (!best || guest->next_ns < best->next_ns))
+			best = guest, best_i = i;
+	}
+	if (best && !cycle->wide.job)
+		look_at(cycle, best, best_i);
+}
