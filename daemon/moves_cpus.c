@@ -91,9 +91,12 @@ void moves_let_go(struct moves *moves)
 
 /* A process may make threads as fast as it likes; the others are for the next turn. */
 #define FOLLOW_MAX 64
+/* libvirt gives a new vCPU its CPUs just after it began, and would overwrite ours. */
+#define FOLLOW_AFTER_NS UINT64_C(3000000000)
 
 static void follow(struct moves *moves, struct intent *intent, size_t i)
 {
+	const uint64_t now_ns = moves->act->ops->now_ns(moves->act);
 	struct place_thread thread;
 	unsigned n_given = 0;
 	int error = 0;
@@ -101,7 +104,8 @@ static void follow(struct moves *moves, struct intent *intent, size_t i)
 	for (unsigned n = 0; n < FOLLOW_MAX; n++) {
 		int r;
 
-		if (!place_watch_next_thread(moves->watch, i, &intent->seen, &thread))
+		if (!place_watch_next_thread(moves->watch, i, &intent->seen, &thread) ||
+		    now_ns < thread.start_ns + FOLLOW_AFTER_NS)
 			break;
 		r = affinity_follow(moves->act, &moves->host->root, &moves->host->text, intent,
 				    moves_is_guest(moves, i), &thread);
