@@ -22,6 +22,8 @@
  * what it left is looked at twice, so far apart.
  */
 #define INHERITED_AGAIN_NS UINT64_C(5000000000)
+/* A vCPU's thread is there first, and libvirt makes a group for it a moment later. */
+#define NEWS_FOR_NS UINT64_C(15000000000)
 /* Threads that come and go in the same number between two turns are found this late. */
 #define FOLLOW_AGAIN_NS UINT64_C(60000000000)
 
@@ -131,8 +133,8 @@ static void take_mended(struct moves *moves, struct intent *intent, const struct
 
 static void take_followed(struct moves *moves, struct intent *intent, const struct mended *mended)
 {
+	intent->is_due = mended->r < 0;
 	if (mended->state == RELOCATE_FORWARD) {
-		intent->is_due = mended->r < 0;
 		if (mended->r > 0)
 			event(LOG_INFO, EVENT_STEER, KV_U64("pid", (uint64_t)intent->pid),
 			      KV_U64("to", moves_node_of(&intent->given)),
@@ -210,10 +212,11 @@ static void mark_due(struct moves *moves, struct intent *intent, uint64_t now_ns
 	if (is_left_alone(moves, intent))
 		return;
 	n = n_threads(moves, intent->pid);
-	if (n == intent->n_threads && intent->looked_ns &&
-	    now_ns < intent->looked_ns + FOLLOW_AGAIN_NS)
-		return;
+	if (n != intent->n_threads)
+		intent->news_ns = now_ns;
 	intent->n_threads = n;
+	if (now_ns >= intent->news_ns + NEWS_FOR_NS && now_ns < intent->looked_ns + FOLLOW_AGAIN_NS)
+		return;
 	intent->looked_ns = now_ns;
 	intent->is_due = true;
 }

@@ -341,15 +341,24 @@ static void test_what_libvirt_adds(void **state)
 	turn();
 	/* No thread came: nothing is looked at. */
 	put_group("vcpu1", "1\n");
+	set_time(1015);
 	moves_mems_check(&moves);
 	assert_null(moves.mend_job);
+	/* It is in another group until libvirt has made its own. */
+	put_thread(102, "emulator");
+	turn();
+	expect_group("vcpu1", "1");
 	put_thread(102, "vcpu1");
+	set_time(1020);
 	turn();
 	expect_group("vcpu1", "0");
 	assert_int_equal(moves.intents.n, 1);
 	/* Missed, since another one ended: found a while later. */
 	put_group("vcpu1", "1\n");
-	set_time(1060);
+	set_time(1079);
+	moves_mems_check(&moves);
+	assert_null(moves.mend_job);
+	set_time(1080);
 	turn();
 	expect_group("vcpu1", "0");
 }
