@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Moves a process with the daemon's own mover, for bench/moving: one line "PID NODE" on stdin, one
- *line of what became of it on stdout. All lines share one memory of what would not move.
+ * Moves a process with the daemon's own mover, for bench/move, stall and locality: one line "PID
+ * NODE" on stdin, one line of what became of it on stdout. All lines share one memory of what would
+ * not move.
  *
  *	mover [workers=N] [bandwidth_mib_s=N] [stall_budget_ms=N] [start=A end=B] [mems_from=NODE]
  *
  * mems_from moves cpuset.mems of its groups as well. "mend PID FROM TO" narrows what was left wide.
+ * "PID NODE FROM" is migrate_pages(2) instead, "loop PID NODE START END" a plain loop of
+ * move_pages(2) over those addresses: ask, keep what lies elsewhere, move 512 per call.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -79,6 +82,33 @@ static void migrate_all(int pid, unsigned to, unsigned from)
 	       (now_ns() - begin_ns) / 1000, rc);
 }
 
+static void loop(int pid, unsigned to, uint64_t start, uint64_t end)
+{
+	enum { ASK = 4096, BATCH = 512 };
+	static void *pages[ASK];
+	static int status[ASK], nodes[BATCH];
+	const uint64_t begin_ns = now_ns();
+
+	for (unsigned i = 0; i < BATCH; i++)
+		nodes[i] = (int)to;
+	while (start < end) {
+		unsigned long n = 0, n_wrong = 0;
+
+		for (; n < ASK && start < end; start += 4096)
+			pages[n++] = (void *)start;
+		if (move_pages(pid, n, pages, NULL, status, 0) < 0)
+			break;
+		for (unsigned long i = 0; i < n; i++)
+			if (status[i] >= 0 && status[i] != (int)to)
+				pages[n_wrong++] = pages[i];
+		for (unsigned long at = 0; at < n_wrong; at += BATCH)
+			(void)move_pages(pid, n_wrong - at < BATCH ? n_wrong - at : BATCH,
+					 pages + at, nodes, status, MPOL_MF_MOVE);
+	}
+	printf("end=%s us=%" PRIu64 "\n", start < end ? strerror(errno) : "done",
+	       (now_ns() - begin_ns) / 1000);
+}
+
 static void mend(int pid, unsigned from, unsigned to)
 {
 	struct act *act;
@@ -108,15 +138,20 @@ int main(int argc, char **argv)
 		.from_node = (unsigned)number_of(argc, argv, "mems_from", 0),
 	};
 	sd_event *event;
-	char line[64];
+	char line[128];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (sd_event_new(&event) < 0 || stuck_new(UINT64_C(2) << 20, &order.stuck) < 0)
 		return EXIT_FAILURE;
 	while (fgets(line, sizeof(line), stdin)) {
+		uint64_t start, end;
 		unsigned from, to;
 		int pid;
 
+		if (sscanf(line, "loop %d %u %" SCNu64 " %" SCNu64, &pid, &to, &start, &end) == 4) {
+			loop(pid, to, start, end);
+			continue;
+		}
 		if (sscanf(line, "mend %d %u %u", &pid, &from, &to) == 3) {
 			mend(pid, from, to);
 			continue;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A process whose memory others move, for bench/moving: it puts MIB on a node, keeps it busy if it
- *is asked to, and measures what it feels. Commands come on stdin, one answer line each on stdout.
+ * A process whose memory others move, for bench/move, stall and locality: it puts MIB on a node,
+ *keeps it busy if it is asked to, and measures what it feels. Commands come on stdin, one answer
+ *line each on stdout.
  *
  *	victim MIB NODE [huge] [shared] [hugetlb] [keep] [mergeable] [split=NODE] [pin=half|pin=odd]
  *[busy]
