@@ -97,6 +97,9 @@ static void mark(struct cycle *cycle)
 		cycle->may_change_nodes[i] = cycle_may_change_nodes(cycle, i);
 		cycle->is_wide[i] = cycle_is_wide(cycle, i);
 	}
+	for (size_t i = 0; i < cycle->host->topology.n_nodes; i++)
+		cycle->coming_bytes[i] =
+			moves_coming_bytes(&cycle->moves, cycle->host->topology.nodes[i].id);
 }
 
 static void plan(struct cycle *cycle)
@@ -112,6 +115,7 @@ static void plan(struct cycle *cycle)
 		.may_steer = cycle->may_steer,
 		.may_change_nodes = cycle->may_change_nodes,
 		.is_wide = cycle->is_wide,
+		.coming_bytes = cycle->coming_bytes,
 		.promises = cycle->advice.ledger.promises,
 		.n_promises = advice_settle(&cycle->advice),
 		.policy = &cycle->policy,

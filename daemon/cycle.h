@@ -61,7 +61,8 @@ struct cycle {
 	bool *is_moving, *may_steer, *may_change_nodes, *is_wide;
 	struct place_plan plan;
 	struct place_plan_scratch scratch;
-	size_t n_nodes; /* of the scratch */
+	uint64_t *coming_bytes; /* per node, of moves under way */
+	size_t n_nodes;		/* of the scratch */
 
 	sd_event_source *timer;	    /* the next turn */
 	sd_event_source *patience;  /* questions that wait for a look */

@@ -10,6 +10,7 @@
 
 void cycle_scratch_done(struct cycle *cycle)
 {
+	free(cycle->coming_bytes);
 	free(cycle->scratch.nodes);
 	free(cycle->scratch.taken_bytes);
 	free(cycle->scratch.advise.candidates);
@@ -25,13 +26,14 @@ int cycle_scratch_resize(struct cycle *cycle)
 	if (n == cycle->n_nodes)
 		return 0;
 	cycle_scratch_done(cycle);
+	cycle->coming_bytes = calloc(n, sizeof(*cycle->coming_bytes));
 	scratch->nodes = calloc(n, sizeof(*scratch->nodes));
 	scratch->taken_bytes = calloc(n, sizeof(*scratch->taken_bytes));
 	scratch->advise.candidates = calloc(n, sizeof(*scratch->advise.candidates));
 	scratch->advise.reasons = calloc(n, sizeof(*scratch->advise.reasons));
 	scratch->advise.n_nodes = n;
-	if (!scratch->nodes || !scratch->taken_bytes || !scratch->advise.candidates ||
-	    !scratch->advise.reasons)
+	if (!cycle->coming_bytes || !scratch->nodes || !scratch->taken_bytes ||
+	    !scratch->advise.candidates || !scratch->advise.reasons)
 		return -ENOMEM;
 	cycle->n_nodes = n;
 	return 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "arith.h"
 #include "child.h"
 #include "decide/reason.h"
 #include "moves_parts.h"
@@ -35,6 +36,37 @@ size_t moves_n_running(const struct moves *moves)
 	for (size_t i = 0; i < MOVES_MAX; i++)
 		n += moves->list[i].mover != NULL;
 	return n;
+}
+
+uint64_t moves_coming_bytes(const struct moves *moves, unsigned node)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < MOVES_MAX; i++) {
+		const struct move *move = &moves->list[i];
+		const uint64_t moved_bytes = move->report.count.outcome_bytes[ACT_MOVED];
+
+		if (move->mover && move->to_node == node)
+			bytes = place_add(bytes, place_subtract(move->planned_bytes, moved_bytes));
+	}
+	return bytes;
+}
+
+/* The limit is for all moves together; each has some of it. */
+static uint64_t share_of_bandwidth(const struct moves *moves, size_t n)
+{
+	const uint64_t share = n ? moves->settings->bandwidth_mib_s / n : 0;
+
+	return moves->settings->bandwidth_mib_s && !share ? 1 : share;
+}
+
+static void share_bandwidth(struct moves *moves)
+{
+	const uint64_t share = share_of_bandwidth(moves, moves_n_running(moves));
+
+	for (size_t i = 0; i < MOVES_MAX; i++)
+		if (moves->list[i].mover)
+			mover_set_bandwidth(moves->list[i].mover, share);
 }
 
 static bool is_hung(const struct move *move)
@@ -120,6 +152,7 @@ static void on_done(void *data, const struct mover_report *report)
 	moves->n_moved_bytes += report->count.outcome_bytes[ACT_MOVED];
 	moves_mems_end(moves, move);
 	moves_tell_end(move);
+	share_bandwidth(moves);
 	moves->on_end(move->pid, move->start_ns, moves->data);
 }
 
@@ -135,7 +168,7 @@ static int start_mover(struct moves *moves, struct move *move, const struct plac
 		.ranges = range,
 		.n_ranges = range ? 1 : 0,
 		.reserve_bytes = reserve_bytes,
-		.bandwidth_mib_s = moves->settings->bandwidth_mib_s,
+		.bandwidth_mib_s = share_of_bandwidth(moves, moves_n_running(moves) + 1),
 		.stall_budget_ms = moves->settings->stall_budget_ms,
 		.workers = moves->settings->workers < MOVER_WORKERS_MAX ? moves->settings->workers :
 									  MOVER_WORKERS_MAX,
@@ -201,6 +234,7 @@ int moves_start(struct moves *moves, const struct place_step *step, size_t i,
 		      KV("error", strerror(-r)));
 		return r;
 	}
+	share_bandwidth(moves);
 	event(LOG_INFO, EVENT_MOVE_BEGIN, KV_U64("pid", (uint64_t)move->pid),
 	      KV("guest", move->name[0] ? move->name : NULL), KV_U64("to", move->to_node),
 	      KV_U64("bytes", step->bytes), KV_U64("remote_permille", step->remote_permille));

@@ -101,6 +101,8 @@ int moves_start(struct moves *moves, const struct place_step *step, size_t i,
 
 bool moves_is_moving(const struct moves *moves, int pid, uint64_t start_ns);
 size_t moves_n_running(const struct moves *moves);
+/* What moves under way will still bring to a node. */
+uint64_t moves_coming_bytes(const struct moves *moves, unsigned node);
 
 /* Stops moves whose guest has changed: gone, migrating, excluded. Pauses or resumes the others. */
 void moves_check(struct moves *moves, bool is_paused);

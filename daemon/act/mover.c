@@ -180,26 +180,36 @@ int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_
 	return 0;
 }
 
-static void tell(struct mover *mover, char command)
+static void tell(struct mover *mover, enum mover_word word, uint64_t bandwidth_mib_s)
 {
-	(void)send(mover->fd, &command, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	const struct mover_command command = {
+		.word = word,
+		.bandwidth_mib_s = bandwidth_mib_s,
+	};
+
+	(void)send(mover->fd, &command, sizeof(command), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void mover_pause(struct mover *mover)
 {
-	tell(mover, MOVER_PAUSE);
+	tell(mover, MOVER_PAUSE, 0);
 }
 
 void mover_resume(struct mover *mover)
 {
-	tell(mover, MOVER_RESUME);
+	tell(mover, MOVER_RESUME, 0);
+}
+
+void mover_set_bandwidth(struct mover *mover, uint64_t bandwidth_mib_s)
+{
+	tell(mover, MOVER_BANDWIDTH, bandwidth_mib_s);
 }
 
 void mover_stop(struct mover *mover)
 {
 	if (mover->timer)
 		return;
-	tell(mover, MOVER_STOP);
+	tell(mover, MOVER_STOP, 0);
 	if (sd_event_add_time_relative(sd_event_source_get_event(mover->socket_source),
 				       &mover->timer, CLOCK_MONOTONIC,
 				       MOVER_GRACE_MS * UINT64_C(1000), 1000, on_grace, mover) < 0)

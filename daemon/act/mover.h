@@ -91,6 +91,9 @@ int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_
 void mover_pause(struct mover *mover);
 void mover_resume(struct mover *mover);
 
+/* From the next call on; 0: no limit. */
+void mover_set_bandwidth(struct mover *mover, uint64_t bandwidth_mib_s);
+
 /* Asks it to end; on_done comes, at the latest after MOVER_GRACE_MS, when it is killed. */
 void mover_stop(struct mover *mover);
 #define MOVER_GRACE_MS 2000

@@ -208,17 +208,20 @@ static void look_at_pressure(struct crew *crew)
 
 static void hear(struct crew *crew, int fd)
 {
-	char command;
+	struct mover_command command;
 	ssize_t n;
 
-	while ((n = recv(fd, &command, 1, MSG_DONTWAIT)) != 0) {
+	while ((n = recv(fd, &command, sizeof(command), MSG_DONTWAIT)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return;
-		if (command == MOVER_STOP)
+		if (command.word == MOVER_STOP)
 			break;
-		atomic_store(&crew->is_paused, command == MOVER_PAUSE);
+		if (command.word == MOVER_BANDWIDTH)
+			pace_set(&crew->pace, command.bandwidth_mib_s * MIB);
+		else
+			atomic_store(&crew->is_paused, command.word == MOVER_PAUSE);
 	}
 	/* Told, or nobody is there any more. */
 	end_all(crew, -ECANCELED);

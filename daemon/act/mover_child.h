@@ -4,10 +4,18 @@
 
 #include "act/mover.h"
 
-/* What the loop sends: one byte per packet. */
-#define MOVER_PAUSE 'p'
-#define MOVER_RESUME 'r'
-#define MOVER_STOP 's'
+/* What the loop sends, one per packet. */
+enum mover_word {
+	MOVER_PAUSE,
+	MOVER_RESUME,
+	MOVER_STOP,
+	MOVER_BANDWIDTH,
+};
+
+struct mover_command {
+	enum mover_word word;
+	uint64_t bandwidth_mib_s; /* MOVER_BANDWIDTH */
+};
 
 /*
  * Does all of the order and sends reports to fd, the last with its end. The reports' length is the

@@ -10,6 +10,13 @@ void pace_init(struct pace *pace, uint64_t bytes_s)
 	pthread_mutex_init(&pace->lock, NULL);
 }
 
+void pace_set(struct pace *pace, uint64_t bytes_s)
+{
+	pthread_mutex_lock(&pace->lock);
+	pace->bytes_s = bytes_s;
+	pthread_mutex_unlock(&pace->lock);
+}
+
 uint64_t pace_burst_bytes(const struct pace *pace)
 {
 	const uint64_t bytes = pace->bytes_s / (UINT64_C(1000000000) / BURST_NS);
@@ -22,9 +29,11 @@ uint64_t pace_take(struct pace *pace, uint64_t bytes, uint64_t now_ns)
 	const uint64_t least_ns = now_ns > BURST_NS ? now_ns - BURST_NS : 0;
 	uint64_t wait_ns;
 
-	if (!pace->bytes_s)
-		return 0;
 	pthread_mutex_lock(&pace->lock);
+	if (!pace->bytes_s) {
+		pthread_mutex_unlock(&pace->lock);
+		return 0;
+	}
 	if (pace->next_ns < least_ns)
 		pace->next_ns = least_ns;
 	wait_ns = pace->next_ns > now_ns ? pace->next_ns - now_ns : 0;

@@ -17,6 +17,9 @@ struct pace {
 
 void pace_init(struct pace *pace, uint64_t bytes_s);
 
+/* Another bandwidth; what was taken stays taken. */
+void pace_set(struct pace *pace, uint64_t bytes_s);
+
 /* What may go at once, 0: as much as wanted. */
 uint64_t pace_burst_bytes(const struct pace *pace);
 

@@ -233,7 +233,7 @@ int place_plan_make(const struct place_plan_input *input, struct place_plan_scra
 		return -EINVAL;
 	plan->n_steps = 0;
 	for (size_t i = 0; i < n_nodes; i++)
-		scratch->taken_bytes[i] = 0;
+		scratch->taken_bytes[i] = input->coming_bytes ? input->coming_bytes[i] : 0;
 	judge_all(input, scratch, plan, &n_moving);
 	n_steps_max = place_least(input->move->steps_max, PLACE_STEPS_MAX);
 	for (unsigned n = 0; n < WEIGHED_MAX && n_moving + plan->n_steps < n_steps_max; n++) {

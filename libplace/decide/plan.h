@@ -34,7 +34,8 @@ struct place_plan_input {
 	/* Per guest: place_class_changes_nodes(), and nothing of an earlier change is left to do.
 	 */
 	const bool *may_change_nodes;
-	const bool *is_wide; /* per guest: it is placed by its cells; NULL: nobody is */
+	const bool *is_wide;	      /* per guest: it is placed by its cells; NULL: nobody is */
+	const uint64_t *coming_bytes; /* per node: of moves under way; NULL: none */
 	const struct place_promise *promises;
 	size_t n_promises;
 	const struct place_policy *policy;

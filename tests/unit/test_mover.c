@@ -189,6 +189,22 @@ static void test_pause_resume(void **state)
 	assert_int_equal(moved(scene), ALL);
 }
 
+/* As others begin and end: told on the way. In the script's time sleeping takes none of ours. */
+static void test_less_bandwidth(void **state)
+{
+	struct scene *scene = *state;
+
+	scene->script->nap_us = 20000;
+	scene->order.stall_budget_ms = 1;
+	start(scene);
+	mover_set_bandwidth(scene->mover, 1);
+	wait_for_progress(scene, 2);
+	scene->script->nap_us = 0;
+	finish(scene, MOVER_DONE);
+	assert_int_equal(moved(scene), ALL);
+	assert_true(scene->last.taken_ns > ALL / 2 * UINT64_C(1000000000) / (UINT64_C(1) << 20));
+}
+
 static void test_stop(void **state)
 {
 	struct scene *scene = *state;
@@ -326,6 +342,7 @@ int main(void)
 		SCENE(test_full),
 		SCENE(test_slow),
 		SCENE(test_pause_resume),
+		SCENE(test_less_bandwidth),
 		SCENE(test_stop),
 		SCENE(test_pressure),
 		SCENE(test_hanging_call),

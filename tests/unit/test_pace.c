@@ -91,6 +91,11 @@ static void test_bucket(void **state)
 	assert_int_equal(pace_take(&pace, 2 * MIB, now_ns), 0);
 	assert_int_equal(pace_take(&pace, 2 * MIB, now_ns), 0);
 	assert_true(pace_take(&pace, 2 * MIB, now_ns) > 0);
+	/* Half of it from now on. */
+	now_ns += 5000 * MS_NS;
+	pace_set(&pace, 50 * MIB);
+	assert_int_equal(pace_take(&pace, 50 * MIB, now_ns), 0);
+	assert_in_range(pace_take(&pace, 50 * MIB, now_ns), 980 * MS_NS, 1000 * MS_NS);
 	pace_init(&pace, 0);
 	assert_int_equal(pace_take(&pace, UINT64_MAX, now_ns), 0);
 }

@@ -37,6 +37,7 @@ struct world {
 	uint64_t held_until_ns[N_GUESTS];
 	bool is_moving[N_GUESTS];
 	bool may_steer[N_GUESTS];
+	uint64_t coming_bytes[N_NODES];
 	bool may_change_nodes[N_GUESTS];
 	bool steers_devices;
 	struct place_policy policy;
@@ -149,6 +150,7 @@ static void make_plan(void)
 		.held_until_ns = world.held_until_ns,
 		.is_moving = world.is_moving,
 		.may_steer = world.may_steer,
+		.coming_bytes = world.coming_bytes,
 		.may_change_nodes = world.may_change_nodes,
 		.policy = &world.policy,
 		.move = &world.move,
@@ -535,6 +537,10 @@ static void test_steps_do_not_share_room(void **state)
 	world.node_samples[3].free_bytes = 17 * GIB;
 	make_plan();
 	assert_int_equal(world.plan.n_steps, 2);
+	/* Nor with moves that are under way. */
+	world.coming_bytes[3] = 2 * GIB;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
 }
 
 static void test_what_keeps_a_guest_where_it_is(void **state)
