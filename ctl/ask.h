@@ -9,6 +9,9 @@
 /* Beside EXIT_SUCCESS and EXIT_FAILURE; in the man page. */
 enum { CTL_NOT_RUNNING = 3, CTL_NO_SUCH_GUEST = 4 };
 
+/* As monitoring plugins do; what is well is EXIT_SUCCESS. */
+enum { CTL_DOCTOR_WARNING = 1, CTL_DOCTOR_CRITICAL = 2, CTL_DOCTOR_UNKNOWN = 3 };
+
 struct ctl_options {
 	bool as_json;
 	const char *socket_path;

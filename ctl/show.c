@@ -24,6 +24,7 @@ static const struct show_column node_columns[] = {
 	{ "RESERVE", "reserve_bytes", false, cell_bytes },
 	{ "PROMISED", "promised_bytes", false, cell_bytes },
 	{ "USABLE", "usable_bytes", false, cell_bytes },
+	{ NULL, "nearness", true, NULL },
 	{ "CPUS", "cpus", false, cell_text },
 	{ NULL, "cores", false, NULL },
 	{ NULL, "pool_free_pages", false, NULL },
@@ -52,6 +53,9 @@ static const struct show_column guest_columns[] = {
 	{ "REMOTE", "remote_permille", false, cell_permille },
 	{ NULL, "sure_permille", false, NULL },
 	{ NULL, "evidence", true, NULL },
+	{ NULL, "risk", true, NULL },
+	{ NULL, "growth_bytes", false, NULL },
+	{ NULL, "short_bytes", false, NULL },
 	{ "VERDICT", "verdict", true, cell_text },
 	{ "WHY", "reason", true, cell_text },
 };
@@ -79,9 +83,11 @@ static const struct show_column promise_columns[] = {
 };
 
 static const struct show_column finding_columns[] = {
-	{ "FINDING", "what", true, cell_text },
-	{ "OF", "subject", true, cell_text },
-	{ "WHAT IT MEANS", "text", true, cell_text },
+	{ "LEVEL", "level", true, cell_text },	 { "FINDING", "what", true, cell_text },
+	{ "OF", "subject", true, cell_text },	 { NULL, "pid", false, NULL },
+	{ NULL, "nodes", true, NULL },		 { NULL, "growth_bytes", false, NULL },
+	{ NULL, "room_bytes", false, NULL },	 { NULL, "neighbours_bytes", false, NULL },
+	{ NULL, "short_bytes", false, NULL },	 { "WHAT IT MEANS", "text", true, cell_text },
 	{ "REMEDY", "remedy", true, cell_text },
 };
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* placectl status, explain and doctor: what the daemon sees, does and means. */
+/* placectl status and explain: what the daemon sees, does and means. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "ask.h"
 #include "ctl.h"
@@ -30,8 +29,6 @@ static int ask_and_show(int argc, char **argv, int n_words, const char *purpose,
 	exit_status = ctl_ask(&options, argv[0], n_words ? argv[optind] : "", &text);
 	if (exit_status != EXIT_SUCCESS)
 		return exit_status;
-	if (shown == BIT(SHOW_FINDINGS) && !options.as_json && !strstr(text.data, "finding "))
-		puts("Nothing was found.");
 	return show(&text, shown, options.as_json);
 }
 
@@ -51,13 +48,4 @@ int ctl_explain(int argc, char **argv)
 			    "Says why something happens to a guest, or nothing. GUEST is libvirt's "
 			    "name or uuid.\n",
 			    BIT(SHOW_GUESTS) | BIT(SHOW_MOVES) | BIT(SHOW_BECAUSE));
-}
-
-int ctl_doctor(int argc, char **argv)
-{
-	return ask_and_show(argc, argv, 0,
-			    "Usage: placectl doctor [--json]\n"
-			    "Says what may harm guests on this host, and what helps. Changes "
-			    "nothing.\n",
-			    BIT(SHOW_FINDINGS));
 }

@@ -13,15 +13,21 @@
 #include "host/cleanup.h"
 #include "tell/event.h"
 #include "tell/report.h"
+#include "tell/risk.h"
 
-#define COUNTERS_MAX 40
+#define COUNTERS_MAX 48
+/* More guests at risk than these are one line together. */
+#define RISKS_SHOWN_MAX 64
 
 struct picture {
 	struct report_view view;
 	struct place_model model;
 	struct report_counter counters[COUNTERS_MAX];
 	struct report_move moves[MOVES_MAX];
-	struct report_finding findings[FINDINGS_MAX + 1];
+	struct report_finding findings[FINDINGS_MAX + RISKS_SHOWN_MAX + 2];
+	size_t n_risks;
+	struct risk_words risks[RISKS_SHOWN_MAX];
+	char more_risks[128];
 };
 
 static void count(struct picture *picture, const char *name, const char *help, uint64_t value)
@@ -96,25 +102,86 @@ static void count_all(const struct commands *commands, struct picture *picture)
 	count(picture, "moves_failed_total", "Moves that did not go through all of the memory.",
 	      cycle->moves.n_failed);
 	count(picture, "moved_bytes_total", "Guest memory moved.", cycle->moves.n_moved_bytes);
+	gauge(picture, "guests_may_be_killed", "Guests that may be killed if they grow.",
+	      risks_count(&cycle->risks, PLACE_RISK_KILL));
+	gauge(picture, "guests_may_be_swapped", "Guests whose nodes may be swapped if they grow.",
+	      risks_count(&cycle->risks, PLACE_RISK_SWAP));
+	gauge(picture, "guests_locality_at_risk", "Guests that may come to lie elsewhere too.",
+	      risks_count(&cycle->risks, PLACE_RISK_LOCALITY));
+	count(picture, "risk_warnings_total", "Warnings about guests that may be harmed.",
+	      cycle->risks.n_said);
 	count(picture, "log_lost_total", "Lines that the log did not take.", event_lost_count());
 	count(picture, "log_held_total", "Lines held back as too many of their kind.",
 	      event_held_count());
 	count_served(commands, picture);
 }
 
+static void add_finding(struct picture *picture, const struct report_finding *finding)
+{
+	picture->findings[picture->view.n_findings++] = *finding;
+}
+
+/* Guests at that risk, as long as there is place. Returns: how many were left out. */
+static size_t add_risks(const struct cycle *cycle, struct picture *picture, enum place_risk risk,
+			enum report_level level)
+{
+	size_t n_left_out = 0;
+
+	for (size_t i = 0; i < cycle->risks.n; i++) {
+		const struct place_guest *guest = &cycle->watch.guests[i];
+		struct risk_words *words;
+
+		if (cycle->risks.settled[i] != risk)
+			continue;
+		if (picture->n_risks == RISKS_SHOWN_MAX) {
+			n_left_out++;
+			continue;
+		}
+		words = &picture->risks[picture->n_risks++];
+		risk_describe(guest, &cycle->risks.pressures[i], risk, &cycle->risks.stall, words);
+		add_finding(picture,
+			    &(struct report_finding){ .what = words->what,
+						      .subject = words->subject,
+						      .text = words->text,
+						      .remedy = words->remedy,
+						      .level = level,
+						      .pressure = &cycle->risks.pressures[i],
+						      .pid = guest->pid,
+						      .nodes = words->nodes });
+	}
+	return n_left_out;
+}
+
+static void add_host_findings(const struct cycle *cycle, struct picture *picture)
+{
+	for (size_t i = 0; i < cycle->findings.n; i++)
+		add_finding(picture, &cycle->findings.list[i]);
+	if (cycle->moves.realtime_text[0])
+		add_finding(picture, &(struct report_finding){ .what = MOVES_FINDING_REALTIME,
+							       .subject = "",
+							       .text = cycle->moves.realtime_text,
+							       .remedy = "",
+							       .level = REPORT_WARNING });
+}
+
+/* The most urgent first. */
 static void fill_findings(const struct cycle *cycle, struct picture *picture)
 {
-	const struct findings *findings = &cycle->findings;
-	struct report_view *view = &picture->view;
+	size_t n_left_out;
 
-	memcpy(picture->findings, findings->list, findings->n * sizeof(*findings->list));
-	view->n_findings = findings->n;
-	if (cycle->moves.realtime_text[0])
-		picture->findings[view->n_findings++] =
-			(struct report_finding){ .what = MOVES_FINDING_REALTIME,
-						 .subject = "",
-						 .text = cycle->moves.realtime_text,
-						 .remedy = "" };
+	n_left_out = add_risks(cycle, picture, PLACE_RISK_KILL, REPORT_CRITICAL);
+	add_host_findings(cycle, picture);
+	n_left_out += add_risks(cycle, picture, PLACE_RISK_SWAP, REPORT_WARNING);
+	n_left_out += add_risks(cycle, picture, PLACE_RISK_LOCALITY, REPORT_NOTICE);
+	if (!n_left_out)
+		return;
+	snprintf(picture->more_risks, sizeof(picture->more_risks),
+		 "%zu more guests are at risk: placectl status --json shows all", n_left_out);
+	add_finding(picture, &(struct report_finding){ .what = "more_at_risk",
+						       .subject = "",
+						       .text = picture->more_risks,
+						       .remedy = "",
+						       .level = REPORT_NOTICE });
 }
 
 static void fill_view(const struct commands *commands, struct picture *picture)
@@ -150,6 +217,12 @@ static void fill_view(const struct commands *commands, struct picture *picture)
 	view->moves = picture->moves;
 	view->n_moves = moves_report(&cycle->moves, picture->moves);
 	view->intents = &cycle->moves.intents;
+	view->nearness = cycle->risks.nearness;
+	view->stall = cycle->risks.stall;
+	if (cycle->risks.n && cycle->risks.n == cycle->watch.n) {
+		view->pressures = cycle->risks.pressures;
+		view->risks = cycle->risks.settled;
+	}
 	fill_findings(cycle, picture);
 	count_all(commands, picture);
 }

@@ -205,6 +205,8 @@ static int begin_anew(struct cycle *cycle)
 		r = advice_resize(&cycle->advice);
 	if (r == 0)
 		r = cycle_scratch_resize(cycle);
+	if (r == 0)
+		r = risks_resize(&cycle->risks, cycle->host->topology.n_nodes);
 	cycle_tell_rescan(&cycle->host->topology);
 	return r;
 }
@@ -247,6 +249,7 @@ static void decide_and_tell(struct cycle *cycle)
 	cycle_look_closer(cycle);
 	plan(cycle);
 	cycle_tell_turn(cycle);
+	cycle_tell_risks(cycle);
 	cycle->is_new = cycle->is_new || is_unknown_since(cycle, NEW_FOR_NS);
 	cycle_act(cycle);
 	cycle_act_wide(cycle);
@@ -440,6 +443,8 @@ int cycle_init(sd_event *event, struct place_host *host, const struct settings *
 	if (r == 0)
 		r = cycle_scratch_resize(cycle);
 	if (r == 0)
+		r = risks_resize(&cycle->risks, cycle->host->topology.n_nodes);
+	if (r == 0)
 		r = moves_init(event, host, &cycle->watch, settings, is_dry_run, &cycle->moves);
 	cycle->moves.on_end = on_move_end;
 	cycle->moves.on_ready = on_moves_ready;
@@ -477,5 +482,6 @@ void cycle_done(struct cycle *cycle)
 	place_watch_done(&cycle->watch);
 	cycle_scratch_done(cycle);
 	cycle_memories_done(cycle);
+	risks_done(&cycle->risks);
 	*cycle = (struct cycle){ 0 };
 }

@@ -17,6 +17,7 @@
 #include "moves.h"
 #include "observe/sample.h"
 #include "observe/watch.h"
+#include "risks.h"
 #include "settings.h"
 #include "wide.h"
 
@@ -34,6 +35,7 @@ struct cycle_memory {
 	enum place_class class_told;
 	enum place_fate fate_told;
 	unsigned to_node_told;
+	struct risk_memory risk;
 };
 
 struct cycle {
@@ -70,6 +72,7 @@ struct cycle {
 	char nodes_online[256];	    /* to notice nodes and CPUs that come or go */
 	char cpus_online[256];
 	struct findings findings;
+	struct risks risks;
 	bool is_crowded;  /* there were more new processes than one job looks at */
 	bool is_stale;	  /* the nodes changed, and were not read again yet */
 	bool is_decided;  /* the plan is of this picture */

@@ -122,6 +122,39 @@ void cycle_tell_turn(struct cycle *cycle)
 		tell_guest(cycle, i);
 }
 
+static struct risk_memory *risk_memory_of(size_t i, void *data)
+{
+	struct cycle *cycle = data;
+
+	return &cycle->memories[i].risk;
+}
+
+void cycle_tell_risks(struct cycle *cycle)
+{
+	const uint64_t now_ns = cycle->refreshed_ns;
+	struct place_model model;
+	struct place_pressure_input input = {
+		.topology = &cycle->host->topology,
+		.sample = &cycle->sample,
+		.model = &model,
+		.policy = &cycle->policy,
+		.promises = cycle->advice.ledger.promises,
+		.n_promises = cycle->advice.ledger.n,
+		.activities = cycle->watch.activities,
+	};
+
+	cycle->risks.n = 0;
+	risks_observe(&cycle->risks, &cycle->host->root, &cycle->host->text, input.topology,
+		      input.sample, now_ns);
+	if (place_model_build(input.topology, input.sample, input.promises, input.n_promises,
+			      input.policy, cycle->advice.nodes, &model) < 0 ||
+	    risks_find(&cycle->risks, &input, risk_memory_of, cycle) < 0)
+		return;
+	for (size_t i = 0; i < cycle->risks.n; i++)
+		risks_tell(&cycle->risks, &cycle->watch.guests[i], i, &cycle->memories[i].risk,
+			   now_ns);
+}
+
 /* numad's tables of this turn where somebody asked for them, and what an operator should know. */
 void cycle_tell_host(struct cycle *cycle)
 {
@@ -132,6 +165,7 @@ void cycle_tell_host(struct cycle *cycle)
 	struct findings_view view = {
 		.topology = &cycle->host->topology,
 		.sample = &cycle->sample,
+		.nearness = cycle->risks.nearness,
 		.now_ns = now_ns,
 	};
 

@@ -5,6 +5,9 @@
 #include "cycle.h"
 
 void cycle_tell_turn(struct cycle *cycle);
+/* Who may come to harm by growing: found anew, and what is new of it. */
+void cycle_tell_risks(struct cycle *cycle);
+
 void cycle_tell_trouble(const char *note);
 void cycle_tell_rescan(const struct place_topology *topology);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arith.h"
 #include "host/text.h"
 #include "tell/event.h"
 
@@ -43,6 +44,7 @@ found(struct look *look, const char *what, const char *subject, const char *reme
 	va_end(arguments);
 	findings->list[findings->n++] = (struct report_finding){
 		.what = what,
+		.level = REPORT_WARNING,
 		.subject = texts->subject,
 		.text = texts->text,
 		.remedy = texts->remedy,
@@ -97,9 +99,9 @@ static void look_at_balancing(struct look *look)
 /* What is left on a node before promises: they are what it is weighed against. */
 static uint64_t room_of(const struct place_node_model *node)
 {
-	const uint64_t there = node->free_bytes + node->reclaimable_bytes;
+	const uint64_t there = place_add(node->free_bytes, node->reclaimable_bytes);
 
-	return there > node->reserve_bytes ? there - node->reserve_bytes : 0;
+	return place_subtract(there, node->reserve_bytes);
 }
 
 static bool is_weighed(const struct place_node_model *node)
@@ -107,20 +109,24 @@ static bool is_weighed(const struct place_node_model *node)
 	return node->flags & PLACE_NODE_MEMORY_KNOWN && node->total_bytes;
 }
 
-static void look_at_promises(struct look *look, size_t i)
+/* Who of them is in danger by that is said guest by guest (risks.c). */
+static void look_at_promises(struct look *look)
 {
-	const struct place_node_model *node = &look->view->model->nodes[i];
-	const uint64_t room = room_of(node);
-	char subject[32];
+	const struct place_model *model = look->view->model;
+	uint64_t room = 0, promised = 0;
 
-	if (!is_weighed(node) || node->promised_bytes <= room)
-		return;
-	snprintf(subject, sizeof(subject), "node %u", node->id);
-	found(look, "node_overcommitted", subject,
-	      "move a guest away, give guests less memory, or add swap",
-	      "its guests may use %" PRIu64 " MiB more than now, and it has %" PRIu64
-	      " MiB: some of them will swap or be killed",
-	      node->promised_bytes >> 20, room >> 20);
+	for (size_t i = 0; i < model->n_nodes; i++) {
+		if (!is_weighed(&model->nodes[i]))
+			return;
+		room = place_add(room, room_of(&model->nodes[i]));
+		promised = place_add(promised, model->nodes[i].promised_bytes);
+	}
+	if (promised > room)
+		found(look, "host_overcommitted", "",
+		      "give guests less memory, move one to another host, or add swap",
+		      "guests may use %" PRIu64 " MiB more than now, and all nodes together have "
+		      "%" PRIu64 " MiB: some of them will swap or be killed",
+		      promised >> 20, room >> 20);
 }
 
 static bool has_swap(struct look *look)
@@ -132,68 +138,37 @@ static bool has_swap(struct look *look)
 }
 
 /* The kernel reclaims below the low watermark; twice the high one is close. */
+static bool is_about_to_swap(const struct look *look, size_t i)
+{
+	const struct place_node_sample *raw = &look->view->sample->nodes[i];
+
+	return raw->known & PLACE_NODE_RESERVE && raw->free_bytes < 2 * raw->reserve_bytes &&
+	       look->view->model->nodes[i].reclaimable_bytes < 2 * raw->reserve_bytes;
+}
+
 static void look_at_swap(struct look *look, size_t i)
 {
 	const struct place_model *model = look->view->model;
 	const struct place_node_sample *raw = &look->view->sample->nodes[i];
+	const bool swaps = look->view->nearness && look->view->nearness[i] == PLACE_NEARNESS_SWAP;
 	uint64_t elsewhere = 0;
 	char subject[32];
 
-	if (!is_weighed(&model->nodes[i]) || !(raw->known & PLACE_NODE_RESERVE) ||
-	    raw->free_bytes >= 2 * raw->reserve_bytes ||
-	    model->nodes[i].reclaimable_bytes >= 2 * raw->reserve_bytes)
+	if (!is_weighed(&model->nodes[i]) || (!swaps && !is_about_to_swap(look, i)))
 		return;
 	for (size_t j = 0; j < model->n_nodes; j++)
 		if (j != i && is_weighed(&model->nodes[j]))
-			elsewhere += room_of(&model->nodes[j]);
+			elsewhere = place_add(elsewhere, room_of(&model->nodes[j]));
 	if (elsewhere < model->nodes[i].total_bytes / 20 || !has_swap(look))
 		return;
 	snprintf(subject, sizeof(subject), "node %u", model->nodes[i].id);
-	found(look, "node_about_to_swap", subject,
+	found(look, swaps ? "node_swaps" : "node_about_to_swap", subject,
 	      "let guests take memory elsewhere: mode preferred, or numactl --interleave=all",
-	      "%" PRIu64 " MiB are left on it, and it will swap although others have %" PRIu64
-	      " MiB",
-	      raw->free_bytes >> 20, elsewhere >> 20);
+	      "%" PRIu64 " MiB are left on it, and it %s although others have %" PRIu64 " MiB",
+	      raw->free_bytes >> 20, swaps ? "swaps" : "will swap", elsewhere >> 20);
 }
 
 /* ---- of guests ------------------------------------------------------------------------------ */
-
-static uint64_t room_of_nodes(const struct place_model *model, const struct place_set *nodes)
-{
-	uint64_t room = 0;
-
-	for (size_t i = 0; i < model->n_nodes; i++)
-		if (place_set_has(nodes, model->nodes[i].id))
-			room += room_of(&model->nodes[i]);
-	return room;
-}
-
-static void look_at_strict(struct look *look, const struct place_guest *guest)
-{
-	const unsigned needed = PLACE_GUEST_MEMS | PLACE_GUEST_MEMORY | PLACE_GUEST_RESIDENT;
-	const uint64_t limit =
-		guest->known & PLACE_GUEST_BALLOON ? guest->balloon_bytes : guest->memory_bytes;
-	char nodes[NODES_TEXT_MAX], subject[PLACE_GUEST_NAME_MAX];
-	uint64_t room;
-
-	if ((guest->known & needed) != needed || guest->hugepage_bytes ||
-	    (guest->bind != PLACE_BIND_STRICT && guest->bind != PLACE_BIND_CPUSET) ||
-	    limit <= guest->resident_bytes)
-		return;
-	room = room_of_nodes(look->view->model, &guest->mems);
-	if (limit - guest->resident_bytes <= room)
-		return;
-	if (guest->known & PLACE_GUEST_NAME)
-		snprintf(subject, sizeof(subject), "%s", guest->name);
-	else
-		snprintf(subject, sizeof(subject), "pid %d", guest->pid);
-	format_nodes(&guest->mems, nodes);
-	found(look, "strict_may_outgrow", subject,
-	      "<numatune> mode preferred or interleave, or more nodes, instead of strict",
-	      "it may take %" PRIu64 " MiB more, only from nodes %s, which have %" PRIu64
-	      " MiB: it is killed, or swaps, when they are full",
-	      (limit - guest->resident_bytes) >> 20, nodes, room >> 20);
-}
 
 static uint64_t pool_pages(const struct place_node_sample *raw, uint64_t page_bytes)
 {
@@ -241,8 +216,6 @@ static void look_at_guests(struct look *look)
 		const struct place_guest *guest = &sample->guests[i];
 		size_t k = 0;
 
-		if (look->view->model)
-			look_at_strict(look, guest);
 		if (!(guest->known & PLACE_GUEST_MEMORY) || !guest->hugepage_bytes)
 			continue;
 		while (k < n_sizes && sizes[k] != guest->hugepage_bytes)
@@ -307,10 +280,10 @@ void findings_look(struct findings *findings, const struct place_root *root,
 		look_at_ksm(&look);
 		look_at_balancing(&look);
 	}
-	for (size_t i = 0; view->model && i < view->model->n_nodes; i++) {
-		look_at_promises(&look, i);
+	if (view->model)
+		look_at_promises(&look);
+	for (size_t i = 0; view->model && i < view->model->n_nodes; i++)
 		look_at_swap(&look, i);
-	}
 	look_at_guests(&look);
 	tell_new(findings, view->now_ns);
 }

@@ -32,7 +32,8 @@ struct findings {
 struct findings_view {
 	const struct place_topology *topology;
 	const struct place_sample *sample;
-	const struct place_model *model; /* NULL: none */
+	const struct place_model *model;     /* NULL: none */
+	const enum place_nearness *nearness; /* per node; NULL: nothing is known */
 	uint64_t now_ns;
 };
 

@@ -15,6 +15,7 @@
 #include "host/cleanup.h"
 #include "host/text.h"
 #include "tell/report.h"
+#include "tell/risk.h"
 
 #define SENTENCE_MAX 768
 
@@ -274,6 +275,22 @@ static void say_libvirt(const struct subject *subject)
 		    "policy follow");
 }
 
+static void say_risk(const struct subject *subject, size_t i)
+{
+	const struct report_view *view = subject->view;
+	struct risk_words words;
+
+	if (!view->risks)
+		return;
+	if (view->risks[i] < PLACE_RISK_LOCALITY) {
+		say(subject, "risk", "%s", place_risk_text(view->risks[i]));
+		return;
+	}
+	risk_describe(subject->guest, &view->pressures[i], view->risks[i], &view->stall, &words);
+	say(subject, "risk", "%s", words.text);
+	say(subject, "remedy", "%s", words.remedy);
+}
+
 /* What stays as it is even where pages move. */
 static void say_limits(const struct subject *subject)
 {
@@ -319,6 +336,7 @@ static void explain_one(const struct report_view *view, size_t i, FILE *out)
 	say_verdict(&subject);
 	say_next_page(&subject);
 	say_libvirt(&subject);
+	say_risk(&subject, i);
 	say_limits(&subject);
 }
 

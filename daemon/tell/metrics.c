@@ -145,6 +145,20 @@ static void put_guests(const struct report_view *view, FILE *out)
 	}
 }
 
+static void put_short(const struct report_view *view, FILE *out)
+{
+	head(out, "guest_short_bytes", "gauge",
+	     "What the nodes of a guest at risk lack for all that it may take.");
+	for (size_t i = 0; view->risks && i < view->sample->n_guests; i++) {
+		if (view->risks[i] < PLACE_RISK_LOCALITY)
+			continue;
+		fprintf(out, "placed_guest_short_bytes");
+		put_guest_labels(view, i, out);
+		fprintf(out, ",risk=\"%s\"} %" PRIu64 "\n", place_risk_word(view->risks[i]),
+			view->pressures[i].short_bytes);
+	}
+}
+
 static void put_single(FILE *out, const char *name, const char *help, uint64_t value)
 {
 	head(out, name, "gauge", help);
@@ -167,4 +181,5 @@ void report_metrics(const struct report_view *view, FILE *out)
 	}
 	put_nodes(view, out);
 	put_guests(view, out);
+	put_short(view, out);
 }

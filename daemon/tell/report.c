@@ -25,6 +25,18 @@ const char *report_move_state_word(enum report_move_state state)
 	return (unsigned)state < REPORT_MOVE_STATE_COUNT ? state_words[state] : "unknown";
 }
 
+const char *report_level_word(enum report_level level)
+{
+	static const char *const words[] = {
+		[REPORT_NOTICE] = "notice",
+		[REPORT_WARNING] = "warning",
+		[REPORT_CRITICAL] = "critical",
+	};
+
+	_Static_assert(ELEMENTSOF(words) == REPORT_LEVEL_COUNT, "a level has no word");
+	return (unsigned)level < REPORT_LEVEL_COUNT ? words[level] : "unknown";
+}
+
 void report_text(FILE *out, const char *key, const char *text)
 {
 	char escaped[TEXT_MAX];
@@ -109,6 +121,8 @@ static void put_node(const struct report_view *view, size_t i, FILE *out)
 	report_if(out, is_weighed, "reserve_bytes", model ? model->reserve_bytes : 0);
 	report_if(out, is_weighed, "promised_bytes", model ? model->promised_bytes : 0);
 	report_if(out, is_weighed, "usable_bytes", model ? model->usable_bytes : 0);
+	if (view->nearness && view->nearness[i] != PLACE_NEARNESS_UNKNOWN)
+		report_text(out, "nearness", place_nearness_word(view->nearness[i]));
 	report_number(out, "cpus", node->n_cpus);
 	report_number(out, "cores", node->n_cores);
 	report_if(out, model, "capacity_millicpu", model ? model->capacity_millicpu : 0);
@@ -203,6 +217,11 @@ void report_guest_line(const struct report_view *view, size_t i, FILE *out)
 		report_number(out, "sure_permille", activity->sure_permille);
 		report_text(out, "evidence", place_evidence_word(activity->evidence));
 	}
+	if (view->risks && view->risks[i] != PLACE_RISK_UNKNOWN) {
+		report_text(out, "risk", place_risk_word(view->risks[i]));
+		report_number(out, "growth_bytes", view->pressures[i].growth_bytes);
+		report_number(out, "short_bytes", view->pressures[i].short_bytes);
+	}
 	report_text(out, "verdict", place_fate_word(view->fates[i]));
 	report_text(out, "reason",
 		    view->fates[i] == PLACE_FATE_CLASS ? place_class_text(view->classes[i]) :
@@ -229,6 +248,16 @@ void report_move_line(const struct report_view *view, const struct report_move *
 	fputc('\n', out);
 }
 
+static void put_pressure(const struct report_finding *finding, FILE *out)
+{
+	report_number(out, "pid", (uint64_t)finding->pid);
+	report_text(out, "nodes", finding->nodes);
+	report_number(out, "growth_bytes", finding->pressure->growth_bytes);
+	report_number(out, "room_bytes", finding->pressure->room_bytes);
+	report_number(out, "neighbours_bytes", finding->pressure->neighbours_bytes);
+	report_number(out, "short_bytes", finding->pressure->short_bytes);
+}
+
 void report_findings(const struct report_view *view, FILE *out)
 {
 	for (size_t i = 0; i < view->n_findings; i++) {
@@ -236,9 +265,12 @@ void report_findings(const struct report_view *view, FILE *out)
 
 		fprintf(out, "finding");
 		report_text(out, "what", finding->what);
+		report_text(out, "level", report_level_word(finding->level));
 		report_text(out, "subject", finding->subject);
 		report_text(out, "text", finding->text);
 		report_text(out, "remedy", finding->remedy);
+		if (finding->pressure)
+			put_pressure(finding, out);
 		fputc('\n', out);
 	}
 }

@@ -39,12 +39,25 @@ struct report_move {
 	const char *reason; /* a word or a short sentence, or "" */
 };
 
+/* How urgent; in words: notice, warning, critical. */
+enum report_level {
+	REPORT_NOTICE,	 /* nobody is harmed */
+	REPORT_WARNING,	 /* guests may run worse, or be swapped */
+	REPORT_CRITICAL, /* a guest may be killed */
+	REPORT_LEVEL_COUNT,
+};
+
 /* Something that an operator should know and may want to change. */
 struct report_finding {
 	const char *what;    /* a word: ksm_across_nodes */
 	const char *subject; /* a guest's name, "node 1", or "" for the host */
 	const char *text;    /* a sentence */
 	const char *remedy;  /* a sentence, or "" */
+	enum report_level level;
+	/* Of a guest that may come to harm by growing: its figures. NULL: of something else. */
+	const struct place_pressure *pressure;
+	int pid;
+	const char *nodes; /* in list format */
 };
 
 /* A number for metrics: placed_NAME. The help is one line. */
@@ -71,6 +84,11 @@ struct report_view {
 	const unsigned *traits;
 	const enum place_class *classes;
 	const enum place_fate *fates;
+	/* Per guest; NULL: nothing was found out yet. */
+	const struct place_pressure *pressures;
+	const enum place_risk *risks;
+	const enum place_nearness *nearness; /* per node, or NULL */
+	struct place_stall stall;
 	const struct place_ledger *ledger; /* NULL: none */
 	const struct report_move *moves;
 	size_t n_moves;
@@ -98,6 +116,8 @@ void report_findings(const struct report_view *view, FILE *out);
 void report_metrics(const struct report_view *view, FILE *out);
 
 const char *report_move_state_word(enum report_move_state state);
+
+const char *report_level_word(enum report_level level);
 
 /* What the files of this folder share. */
 void report_guest_line(const struct report_view *view, size_t i, FILE *out);

@@ -44,9 +44,31 @@ static struct report_move moves[] = {
 	  .state = REPORT_MOVE_RUNNING,
 	  .reason = "remote access" },
 };
-static const struct report_finding findings[] = {
-	{ "ksm_across_nodes", "", "KSM merges pages of different nodes.",
-	  "echo 0 >/sys/kernel/mm/ksm/merge_across_nodes" },
+static const struct place_pressure pressure = { .growth_bytes = 3 * GIB,
+						.room_bytes = 2 * GIB,
+						.neighbours_bytes = GIB,
+						.short_bytes = 2 * GIB };
+/* Those that the environment variable FINDINGS names. */
+static struct report_finding findings[] = {
+	{ .what = "ksm_across_nodes",
+	  .subject = "",
+	  .text = "KSM merges pages of different nodes.",
+	  .remedy = "echo 0 >/sys/kernel/mm/ksm/merge_across_nodes",
+	  .level = REPORT_WARNING },
+	{ .what = "may_be_killed",
+	  .text = "it may be killed",
+	  .remedy = "other nodes",
+	  .level = REPORT_CRITICAL,
+	  .pressure = &pressure,
+	  .pid = 1000,
+	  .nodes = "0,8" },
+	{ .what = "locality_at_risk",
+	  .text = "it may come to lie elsewhere",
+	  .remedy = "",
+	  .level = REPORT_NOTICE,
+	  .pressure = &pressure,
+	  .pid = 1000,
+	  .nodes = "8" },
 };
 static struct report_view view = {
 	.version = "9.9",
@@ -61,8 +83,6 @@ static struct report_view view = {
 	.fates = fates,
 	.moves = moves,
 	.n_moves = 1,
-	.findings = findings,
-	.n_findings = 1,
 };
 
 static void add_guest(const char *name)
@@ -127,6 +147,19 @@ static int command(void *daemon, const struct serve_peer *peer, const char *verb
 	return 0;
 }
 
+/* "ckn": a critical one, that of KSM, a notice. */
+static void choose_findings(const char *letters)
+{
+	static struct report_finding chosen[8];
+
+	for (view.n_findings = 0; letters && *letters && view.n_findings < 8; letters++)
+		chosen[view.n_findings++] = findings[*letters == 'c' ? 1 : *letters == 'n' ? 2 : 0];
+	for (size_t i = 0; i < view.n_findings; i++)
+		if (!chosen[i].subject)
+			chosen[i].subject = guests[0].name;
+	view.findings = chosen;
+}
+
 int main(int argc, char **argv)
 {
 	const struct serve_ops ops = { .ask = ask, .order = order, .command = command };
@@ -137,6 +170,7 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc && i <= GUESTS_MAX; i++)
 		add_guest(argv[i]);
 	moves[0].name = guests[0].name;
+	choose_findings(getenv("FINDINGS") ? getenv("FINDINGS") : "k");
 	if (sd_event_default(&event) < 0 || socket_open(event, &ops, -1, &socket) < 0)
 		return EXIT_FAILURE;
 	puts("ready");

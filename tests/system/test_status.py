@@ -33,9 +33,10 @@ def shown(name):
 class Server:
     """The report server inside a box, and placectl beside it."""
 
-    def __init__(self, box, *names):
+    def __init__(self, box, *names, findings="k"):
         self.box = box
-        self.process = subprocess.Popen([*box.command(SERVER), *names], stdout=subprocess.PIPE, env=environment())
+        self.process = subprocess.Popen([*box.command(SERVER), *names], stdout=subprocess.PIPE,
+                                        env=environment(FINDINGS=findings))
         assert self.process.stdout.readline() == b"ready\n"
 
     def close(self):
@@ -48,9 +49,9 @@ class Server:
                    "check": False, "env": environment(LC_ALL="C.UTF-8"), **more}
         return subprocess.run([*self.box.command(*before, placectl()), *arguments], **options)
 
-    def json(self, *arguments):
+    def json(self, *arguments, status=0):
         done = self.run(arguments[0], "--json", *arguments[1:])
-        assert (done.returncode, done.stderr) == (0, b"")
+        assert (done.returncode, done.stderr) == (status, b"")
         return json.loads(done.stdout.decode())
 
 
@@ -58,8 +59,8 @@ class Server:
 def serve(box):
     servers = []
 
-    def start(*names):
-        servers.append(Server(box, *names))
+    def start(*names, **more):
+        servers.append(Server(box, *names, **more))
         return servers[-1]
     yield start
     for server in servers:
@@ -134,7 +135,7 @@ def test_explain(serve):
 
 def test_doctor_and_metrics(serve):
     server = serve(*HOSTILE)
-    assert [finding["what"] for finding in server.json("doctor")["findings"]] == ["ksm_across_nodes"]
+    assert [finding["what"] for finding in server.json("doctor", status=1)["findings"]] == ["ksm_across_nodes"]
     done = server.run("metrics")
     assert done.returncode == 0
     label = r'[a-z]+="([^"\\\n]|\\.)*"'
@@ -142,6 +143,44 @@ def test_doctor_and_metrics(serve):
     assert all(re.fullmatch(rf"placed_[a-z_]+(\{{{label}(,{label})*\}})? [0-9.]+", line) for line in samples)
     assert len(samples) == len({line.rpartition(" ")[0] for line in samples})
     assert sum(line.startswith("placed_guest_verdict{") for line in samples) == len(HOSTILE)
+
+
+@pytest.mark.parametrize("findings, status, first", [
+    ("", 0, b"OK: nothing was found"), ("n", 0, b"OK: 1 notice"), ("k", 1, b"WARNING: 1 warning"),
+    ("nkk", 1, b"WARNING: 2 warnings, 1 notice"), ("c", 2, b"CRITICAL: 1 critical finding"),
+    ("knc", 2, b"CRITICAL: 1 critical finding, 1 warning, 1 notice")])
+def test_doctor_exits_as_monitoring_plugins_do(serve, findings, status, first):
+    server = serve(b"web1", findings=findings)
+    done = server.run("doctor")
+    assert (done.returncode, done.stderr) == (status, b"")
+    lines = done.stdout.splitlines()
+    assert lines[0] == first
+    assert len(lines) == (2 + len(findings) if findings else 1)
+    assert len(server.json("doctor", status=status)["findings"]) == len(findings)
+
+
+# A name that looks like a level is a name.
+@pytest.mark.parametrize("name", [b"web1", b"x level=critical", b'x" level="notice'])
+def test_doctor_of_a_guest(serve, name):
+    server = serve(name, findings="c")
+    assert server.json("doctor", status=2)["findings"] == [{
+        "level": "critical", "what": "may_be_killed", "subject": name.decode(), "pid": 1000, "nodes": "0,8",
+        "growth_bytes": 3 << 30, "room_bytes": 2 << 30, "neighbours_bytes": 1 << 30, "short_bytes": 2 << 30,
+        "text": "it may be killed", "remedy": "other nodes"}]
+    assert server.json("status")["findings"][0]["level"] == "critical"
+
+
+def test_doctor_that_cannot_ask(serve, box):
+    done = box.run(placectl(), "doctor")
+    assert (done.returncode, done.stdout) == (3, "UNKNOWN: placed cannot be asked\n")
+    assert done.stderr.startswith("placectl: placed is not running")
+    done = box.run(placectl(), "doctor", "--json")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert box.run(placectl(), "doctor", "extra").returncode == 3
+    assert box.run(placectl(), "doctor", "--help").returncode == 0
+    server = serve(b"web1", findings="")
+    with open("/dev/full", "wb") as full:
+        assert server.run("doctor", stdout=full).returncode == 3
 
 
 def test_thousand_guests(serve):

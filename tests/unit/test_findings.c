@@ -120,7 +120,7 @@ static int begin(void **state)
 		.n_nodes = 2, .nodes = raw, .n_guests = 1, .guests = guests
 	};
 	findings = (struct findings){ 0 };
-	view = (struct findings_view){ &topology, &sample, &model, MINUTE };
+	view = (struct findings_view){ &topology, &sample, &model, NULL, MINUTE };
 	open_log();
 	(void)count_said();
 	return 0;
@@ -184,39 +184,20 @@ static void test_host(void **state)
 	assert_string_equal(look(), "");
 }
 
-static void test_strict(void **state)
-{
-	(void)state;
-	guests[0].bind = PLACE_BIND_STRICT;
-	assert_string_equal(look(), "strict_may_outgrow:web1");
-	assert_string_equal(findings.list[0].text,
-			    "it may take 48128 MiB more, only from nodes 1, which have 39936 MiB: "
-			    "it is killed, or swaps, when they are full");
-	guests[0].bind = PLACE_BIND_CPUSET;
-	assert_string_equal(look(), "strict_may_outgrow:web1");
-	guests[0].known &= ~(unsigned)PLACE_GUEST_NAME;
-	assert_string_equal(look(), "strict_may_outgrow:pid 4711");
-	assert_return_code(place_set_parse_list("0-1", &guests[0].mems), 0);
-	assert_string_equal(look(), "");
-	assert_return_code(place_set_parse_list("1", &guests[0].mems), 0);
-	guests[0].bind = PLACE_BIND_PREFERRED;
-	assert_string_equal(look(), "");
-	guests[0].bind = PLACE_BIND_STRICT;
-	guests[0].known |= PLACE_GUEST_BALLOON;
-	guests[0].balloon_bytes = 8 * GIB;
-	assert_string_equal(look(), "");
-	guests[0].known &= ~(unsigned)(PLACE_GUEST_BALLOON | PLACE_GUEST_RESIDENT);
-	assert_string_equal(look(), "");
-}
-
 static void test_nodes(void **state)
 {
+	enum place_nearness nearness[2] = { PLACE_NEARNESS_RECLAIM, PLACE_NEARNESS_CALM };
+
 	(void)state;
-	weighed[1].promised_bytes = 39 * GIB;
+	/* One node alone is the matter of those that have no other. */
+	weighed[1].promised_bytes = 78 * GIB;
 	assert_string_equal(look(), "");
-	weighed[1].promised_bytes++;
-	assert_string_equal(look(), "node_overcommitted:node 1");
-	weighed[1].promised_bytes = 0;
+	weighed[0].promised_bytes = 1;
+	assert_string_equal(look(), "host_overcommitted:");
+	weighed[0].flags = 0;
+	assert_string_equal(look(), "");
+	weighed[0].flags = PLACE_NODE_MEMORY_KNOWN;
+	weighed[0].promised_bytes = weighed[1].promised_bytes = 0;
 	raw[0].free_bytes = 2 * GIB - 1;
 	assert_string_equal(look(), "node_about_to_swap:node 0");
 	write_file("proc/meminfo", "MemTotal: 1 kB\nSwapTotal: 0 kB\n");
@@ -228,8 +209,13 @@ static void test_nodes(void **state)
 	weighed[1].free_bytes = 3 * GIB;
 	assert_string_equal(look(), "");
 	weighed[1].free_bytes = 40 * GIB;
+	raw[0].free_bytes = 40 * GIB;
+	view.nearness = nearness;
+	assert_string_equal(look(), "");
+	nearness[0] = PLACE_NEARNESS_SWAP;
+	assert_string_equal(look(), "node_swaps:node 0");
 	weighed[0].flags = weighed[1].flags = 0;
-	weighed[1].promised_bytes = 50 * GIB;
+	weighed[1].promised_bytes = 80 * GIB;
 	assert_string_equal(look(), "");
 }
 
@@ -250,28 +236,34 @@ static void test_pools(void **state)
 	assert_string_equal(look(), "");
 }
 
+static void set_balancing(bool is_on)
+{
+	write_file("proc/sys/kernel/numa_balancing", is_on ? "1\n" : "0\n");
+}
+
 static void test_said_once(void **state)
 {
 	(void)state;
-	guests[0].bind = PLACE_BIND_STRICT;
-	write_file("proc/sys/kernel/numa_balancing", "1\n");
+	write_file("sys/kernel/mm/ksm/run", "1\n");
+	set_balancing(true);
 	assert_true(findings_are_due(&findings, view.now_ns));
 	look();
 	assert_int_equal(count_said(), 2);
+	assert_int_equal(findings.list[0].level, REPORT_WARNING);
 	assert_false(findings_are_due(&findings, view.now_ns + MINUTE - 1));
 	assert_true(findings_are_due(&findings, view.now_ns + MINUTE));
 	for (unsigned i = 0; i < 300; i++) {
 		view.now_ns += MINUTE;
 		/* One that comes and goes is not news each time. */
-		guests[0].bind = i % 2 ? PLACE_BIND_STRICT : PLACE_BIND_NONE;
+		set_balancing(i % 2);
 		look();
 	}
 	assert_int_equal(count_said(), 0);
-	guests[0].bind = PLACE_BIND_NONE;
+	set_balancing(false);
 	look();
 	view.now_ns += 61 * MINUTE;
-	guests[0].bind = PLACE_BIND_STRICT;
-	write_file("proc/sys/kernel/numa_balancing", "0\n");
+	set_balancing(true);
+	write_file("sys/kernel/mm/ksm/run", "0\n");
 	look();
 	assert_int_equal(count_said(), 1);
 }
@@ -279,17 +271,19 @@ static void test_said_once(void **state)
 /* More than there is place for: no harm, and those that fit are said once. */
 static void test_many(void **state)
 {
-	static struct place_guest many[3 * FINDINGS_MAX];
+	static struct place_node_model many[3 * FINDINGS_MAX];
+	static struct place_node_sample many_raw[3 * FINDINGS_MAX];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
-		many[i] = guests[0];
-		many[i].bind = PLACE_BIND_STRICT;
-		memset(many[i].name, 'x', sizeof(many[i].name) - 1);
-		many[i].name[0] = (char)('!' + i);
+	for (unsigned i = 0; i < 3 * FINDINGS_MAX; i++) {
+		many[i] = weighed[0];
+		many[i].id = i;
+		many_raw[i] = raw[0];
+		if (i)
+			many_raw[i].free_bytes = GIB;
 	}
-	sample.guests = many;
-	sample.n_guests = sizeof(many) / sizeof(many[0]);
+	model = (struct place_model){ .n_nodes = 3 * FINDINGS_MAX, .nodes = many };
+	sample.nodes = many_raw;
 	look();
 	assert_int_equal(findings.n, FINDINGS_MAX);
 	assert_int_equal(count_said(), FINDINGS_MAX);
@@ -303,7 +297,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_all_is_well, begin, end),
 		cmocka_unit_test_setup_teardown(test_host, begin, end),
-		cmocka_unit_test_setup_teardown(test_strict, begin, end),
 		cmocka_unit_test_setup_teardown(test_nodes, begin, end),
 		cmocka_unit_test_setup_teardown(test_pools, begin, end),
 		cmocka_unit_test_setup_teardown(test_said_once, begin, end),

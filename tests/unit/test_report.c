@@ -231,8 +231,11 @@ static void test_moves_promises_findings(void **state)
 		  .state = REPORT_MOVE_FAILED,
 		  .reason = "" },
 	};
-	const struct report_finding finding = { "ksm_across_nodes", "", "KSM merges.",
-						"Switch it off." };
+	const struct report_finding finding = { .what = "ksm_across_nodes",
+						.subject = "",
+						.text = "KSM merges.",
+						.level = REPORT_WARNING,
+						.remedy = "Switch it off." };
 	struct place_promise promise = {
 		.booked_ns = 99 * SECOND, .vcpus_centi = 400, .memory_bytes = GIB, .pid = 0
 	};
@@ -253,7 +256,8 @@ static void test_moves_promises_findings(void **state)
 		   "duration_ms=10000 reason=\"remote access\"\n");
 	assert_has("state=\"failed\" planned_bytes=0 moved_bytes=0 failed_bytes=0 age_ms=50000 "
 		   "duration_ms=3000 reason=\"\"\n");
-	assert_has("\nfinding what=\"ksm_across_nodes\" subject=\"\" text=\"KSM merges.\" "
+	assert_has("\nfinding what=\"ksm_across_nodes\" level=\"warning\" subject=\"\" text=\"KSM "
+		   "merges.\" "
 		   "remedy=\"Switch it off.\"\n");
 	assert_has("\npromise nodes=\"0,8\" memory_bytes=1073741824 vcpus_centi=400 age_ms=1000\n");
 	assert_int_equal(explain("web1"), 0);

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The daemon before hosts that were made up, and what it says in its log, to placectl doctor, explain, status and
+# metrics of guests that may come to harm by growing. The rule itself is tested in tests/unit/test_pressure.c.
+
+"""Strict watch: warned before harm, and silent where all is well."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from box import BUILD, HOSTS, SOURCE, environment, needs_root, placectl
+from foreign import soon
+
+sys.path.insert(0, str(SOURCE / "tests/hosts"))
+from build_tree import Guest, Node, build, even_host  # noqa: E402  pylint: disable=wrong-import-position
+
+pytestmark = needs_root
+DAEMON = BUILD / "daemon/placed"
+MIB = 1 << 20
+
+
+def guest(pid, name, mib, policy, nodes="1", huge=False, **more):
+    ram = {"qom-type": "memory-backend-memfd" if huge else "memory-backend-ram", "id": "ram", "size": mib << 20}
+    if huge:
+        ram |= {"hugetlb": True, "hugetlbsize": 2 << 20}
+    if policy:
+        ram |= {"host-nodes": [int(node) for node in nodes.split(",")], "policy": policy}
+    return Guest(pid, args=["-name", f"guest={name},debug-threads=on", "-m", str(mib), "-smp", "2", "-object",
+                            json.dumps(ram), "-machine", "memory-backend=ram"], **{"resident_mib": 1000, **more})
+
+
+def memory(swap_mib):
+    return f"MemTotal: 1 kB\nSwapTotal: {swap_mib * 1024} kB\nSwapFree: {swap_mib * 1024} kB\n"
+
+
+class Daemon:
+    """The daemon in the foreground before a made-up host; its log goes to a file."""
+
+    def __init__(self, box, root, log):
+        self.box, self.log = box, log
+        with open(log, "wb") as out:
+            # It ends with the box.
+            self.process = subprocess.Popen(box.command(DAEMON, "--foreground", "--root", root), stdin=subprocess.DEVNULL,
+                                            stdout=out, stderr=out, env=environment())
+        self.n_guests = sum(path.name.isdigit() for path in (pathlib.Path(root) / "proc").iterdir())
+        soon(lambda: box.run(placectl(), "metrics").returncode == 0)
+        soon(self.has_looked)
+
+    def has_looked(self):
+        """Every guest was looked at, and a turn has decided on it."""
+        guests = self.json("status")["guests"]
+        return len(guests) == self.n_guests and all(one["class"] != "unreadable" for one in guests)
+
+    def run(self, *arguments):
+        return self.box.run(placectl(), *arguments)
+
+    def json(self, word, *arguments):
+        return json.loads(self.run(word, *arguments, "--json").stdout)
+
+    def doctor(self):
+        """(exit status, {subject: what}, first line)."""
+        done = self.run("doctor")
+        assert done.stderr == ""
+        found = self.json("doctor")["findings"]
+        return done.returncode, {one["subject"]: one["what"] for one in found}, done.stdout.split("\n")[0]
+
+    def metric(self, name):
+        return int(re.search(rf"^placed_{name} (\d+)$", self.run("metrics").stdout, re.M)[1])
+
+    def said(self):
+        return [line for line in self.log.read_text().splitlines() if " finding " in line]
+
+
+@pytest.fixture
+def watch(box, tmp_path):
+    daemons = []
+
+    def start(guests, swap_mib, nodes=None):
+        root = tmp_path / "host"
+        host = even_host(2, 4, 32000, 8000, guests=guests, files={"proc/meminfo": memory(swap_mib)})
+        host.nodes = nodes or host.nodes
+        build(root, host)
+        daemons.append(Daemon(box, root, tmp_path / "log"))
+        return daemons[-1]
+    yield start
+    box.close()
+    for daemon in daemons:
+        daemon.process.wait()
+
+
+def test_healthy_host_is_silent(watch):
+    daemon = watch([guest(4711, "strict", 4000, "bind"), guest(4712, "preferred", 4000, "preferred"),
+                    guest(4713, "spread", 4000, "interleave", "0,1"), guest(4714, "free", 2000, None)], swap_mib=0)
+    assert daemon.doctor() == (0, {}, "OK: nothing was found")
+    assert daemon.said() == []
+    assert daemon.metric("risk_warnings_total") == 0
+    assert {one["name"]: one["risk"] for one in daemon.json("status")["guests"] if one["name"] != "free"} == {
+        "strict": "none", "preferred": "none", "spread": "none"}
+
+
+@pytest.mark.parametrize("swap_mib, what, status, first", [
+    (0, "may_be_killed", 2, "CRITICAL: 1 critical finding"), (7000, "may_be_killed", 2, "CRITICAL: 1 critical finding"),
+    (8000, "may_be_swapped", 1, "WARNING: 1 warning")])
+def test_strict_guest_that_may_outgrow_its_node(watch, swap_mib, what, status, first):
+    daemon = watch([guest(4711, "big", 16000, "bind"), guest(4712, "small", 2000, "bind", "0")], swap_mib=swap_mib)
+    assert daemon.doctor() == (status, {"big": what}, first)
+    finding, = daemon.json("doctor")["findings"]
+    assert (finding["pid"], finding["nodes"], finding["growth_bytes"]) == (4711, "1", 15000 * MIB)
+    assert finding["short_bytes"] == finding["growth_bytes"] - finding["room_bytes"] + finding["neighbours_bytes"]
+    # Said once, with names, nodes, figures and what helps.
+    line, = daemon.said()
+    assert f"finding what={what} subject=big pid=4711 nodes=1 growth_bytes={15000 * MIB} " in line
+    assert "remedy=" in line
+    assert daemon.metric("risk_warnings_total") == 1
+    assert daemon.metric("guests_" + what) == 1
+    assert [one["risk"] for one in daemon.json("status")["guests"]] == [what == "may_be_killed" and "kill" or "swap", "none"]
+    told = {said["topic"]: said["text"] for said in daemon.json("explain", "big")["because"]}
+    assert (told["risk"], told["remedy"]) == (finding["text"], finding["remedy"])
+
+
+def test_remedy_names_a_node_with_room(watch):
+    daemon = watch([guest(4711, "big", 12000, "bind")], swap_mib=100)
+    finding, = daemon.json("doctor")["findings"]
+    assert finding["remedy"] == ("<numatune> mode preferred or interleave instead of strict, or other nodes: "
+                                 "node 0 has room")
+
+
+def test_others_lose_locality_only(watch):
+    """No policy that can go elsewhere is a danger of death, and nobody is alarmed."""
+    daemon = watch([guest(4711, "one", 12000, "preferred"), guest(4712, "two", 26000, "interleave", "0,1")],
+                   swap_mib=0)
+    status, found, first = daemon.doctor()
+    assert found["one"] == found["two"] == "locality_at_risk"
+    assert status == (1 if "" in found else 0), first
+    assert daemon.metric("guests_locality_at_risk") == 2
+    assert daemon.metric("risk_warnings_total") == 0
+    assert daemon.metric("guests_may_be_killed") == 0
+
+
+def test_neighbours_growth_counts(watch):
+    guests = [guest(4711, "one", 6000, "bind"), guest(4712, "two", 6000, "bind")]
+    daemon = watch(guests, swap_mib=0)
+    assert daemon.doctor()[:2] == (2, {"one": "may_be_killed", "two": "may_be_killed"})
+    assert len(daemon.said()) == 2
+
+
+@pytest.mark.parametrize("free, status, found", [(1000, 0, {}), (999, 2, {"huge": "may_be_killed"})])
+def test_hugepages_against_their_pool(watch, free, status, found):
+    """Plain memory and swap do not help where a pool runs out."""
+    nodes = [Node(node, cpus, 32000, 8000, pools={2048: (4000, pages)})
+             for node, cpus, pages in ((0, "0-3", 4000), (1, "4-7", free))]
+    daemon = watch([guest(4711, "huge", 4000, "bind", huge=True, resident_mib=50, hugetlb_mib=2000)],
+                   swap_mib=100000, nodes=nodes)
+    assert daemon.doctor()[:2] == (status, found)
+
+
+def test_recorded_host(box, tmp_path):
+    """What was recorded when its guests ran well: nobody is at risk."""
+    daemon = Daemon(box, HOSTS / "4n-guests", tmp_path / "log")
+    assert all(one["risk"] in (None, "none") for one in daemon.json("status")["guests"])
+    assert daemon.metric("risk_warnings_total") == 0
