@@ -138,19 +138,17 @@ class Figures:
     def __init__(self, prefix):
         self.prefix, self.values, self.goals = prefix, {}, []
 
-    def note(self, name, value):
+    def note(self, name, value, is_told=True):
+        """A value of this round; told as it comes, so that a run that is cut short says something, too."""
         self.values.setdefault(name, []).append(value)
+        if is_told:
+            print(f"    ({name}: {value:.2f})", flush=True)
 
     def median(self, name):
         return statistics.median(self.values[name])
 
     def tell(self, name, value, unit=""):
         print(f"  {name:64} {value:10.2f} {unit}", flush=True)
-
-    def tell_all(self, unit=""):
-        for name, values in self.values.items():
-            worst = f"({min(values):.2f} to {max(values):.2f})"
-            print(f"  {name:64} {statistics.median(values):10.2f} {unit} {worst}", flush=True)
 
     def goal(self, name, value, at_most=None, at_least=None):
         is_met = value <= at_most if at_most is not None else value >= at_least
