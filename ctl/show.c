@@ -60,6 +60,16 @@ static const struct show_column guest_columns[] = {
 	{ "WHY", "reason", true, cell_text },
 };
 
+static const struct show_column wide_columns[] = {
+	{ "GUEST", "name", true, cell_name },
+	{ NULL, "pid", false, NULL },
+	{ "CELL", "cell", false, cell_text },
+	{ "VCPUS", "vcpus", false, cell_text },
+	{ "NODE", "node", false, cell_text },
+	{ "MEMORY", "present_bytes", false, cell_bytes },
+	{ "ON IT", "there_bytes", false, cell_bytes },
+};
+
 static const struct show_column move_columns[] = {
 	{ "GUEST", "name", true, cell_name },
 	{ NULL, "pid", false, NULL },
@@ -111,6 +121,7 @@ static const struct {
 } kinds[] = {
 	[SHOW_NODES] = { "node", "nodes", node_columns, ELEMENTSOF(node_columns) },
 	[SHOW_GUESTS] = { "guest", "guests", guest_columns, ELEMENTSOF(guest_columns) },
+	[SHOW_CELLS] = { "cell", "cells", wide_columns, ELEMENTSOF(wide_columns) },
 	[SHOW_MOVES] = { "move", "moves", move_columns, ELEMENTSOF(move_columns) },
 	[SHOW_PROMISES] = { "promise", "promises", promise_columns, ELEMENTSOF(promise_columns) },
 	[SHOW_FINDINGS] = { "finding", "findings", finding_columns, ELEMENTSOF(finding_columns) },

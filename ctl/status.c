@@ -38,7 +38,8 @@ int ctl_status(int argc, char **argv)
 			    "Usage: placectl status [--json]\n"
 			    "Shows nodes, guests, moves, promises and findings.\n",
 			    BIT(SHOW_DAEMON) | BIT(SHOW_NODES) | BIT(SHOW_GUESTS) |
-				    BIT(SHOW_MOVES) | BIT(SHOW_PROMISES) | BIT(SHOW_FINDINGS));
+				    BIT(SHOW_CELLS) | BIT(SHOW_MOVES) | BIT(SHOW_PROMISES) |
+				    BIT(SHOW_FINDINGS));
 }
 
 int ctl_explain(int argc, char **argv)
@@ -47,5 +48,6 @@ int ctl_explain(int argc, char **argv)
 			    "Usage: placectl explain GUEST|PID [--json]\n"
 			    "Says why something happens to a guest, or nothing. GUEST is libvirt's "
 			    "name or uuid.\n",
-			    BIT(SHOW_GUESTS) | BIT(SHOW_MOVES) | BIT(SHOW_BECAUSE));
+			    BIT(SHOW_GUESTS) | BIT(SHOW_CELLS) | BIT(SHOW_MOVES) |
+				    BIT(SHOW_BECAUSE));
 }

@@ -24,6 +24,7 @@ struct picture {
 	struct place_model model;
 	struct report_counter counters[COUNTERS_MAX];
 	struct report_move moves[MOVES_MAX];
+	struct report_cell cells[WIDE_MAX * PLACE_CELLS_MAX];
 	struct report_finding findings[FINDINGS_MAX + RISKS_SHOWN_MAX + 2];
 	size_t n_risks;
 	struct risk_words risks[RISKS_SHOWN_MAX];
@@ -184,6 +185,29 @@ static void fill_findings(const struct cycle *cycle, struct picture *picture)
 						       .level = REPORT_NOTICE });
 }
 
+static void fill_cells(const struct wide *wide, struct picture *picture)
+{
+	struct report_view *view = &picture->view;
+
+	view->cells = picture->cells;
+	for (size_t i = 0; i < WIDE_MAX; i++) {
+		const struct wide_guest *guest = &wide->list[i];
+
+		for (size_t k = 0; guest->pid && guest->is_wide && k < guest->n_cells; k++)
+			picture->cells[view->n_cells++] = (struct report_cell){
+				.pid = guest->pid,
+				.name = guest->name,
+				.id = guest->cells[k].id,
+				.n_vcpus = guest->cells[k].n_vcpus,
+				.present_bytes = guest->cells[k].present_bytes,
+				.has_node = guest->cells[k].to_node != PLACE_CELL_NOWHERE,
+				.to_node = guest->cells[k].to_node,
+				.right_bytes = guest->cells[k].right_bytes,
+				.is_due = guest->cells[k].is_due,
+			};
+	}
+}
+
 static void fill_view(const struct commands *commands, struct picture *picture)
 {
 	struct cycle *cycle = commands->cycle;
@@ -223,6 +247,7 @@ static void fill_view(const struct commands *commands, struct picture *picture)
 		view->pressures = cycle->risks.pressures;
 		view->risks = cycle->risks.settled;
 	}
+	fill_cells(&cycle->wide, picture);
 	fill_findings(cycle, picture);
 	count_all(commands, picture);
 }

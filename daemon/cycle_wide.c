@@ -16,7 +16,7 @@
 #include "decide/model.h"
 #include "tell/event.h"
 
-/* A look is some ms of a child: where all is right, and where cells could not be told apart. */
+/* A look is some ms of a child; one that did not come back is not tried again soon. */
 #define AGAIN_NS (60 * NS_PER_S)
 #define IN_VAIN_NS (300 * NS_PER_S)
 /* So much of a cell's memory on its node is enough. */
@@ -326,7 +326,7 @@ static void move_next(struct cycle *cycle, struct wide_guest *guest, size_t i)
 
 /* ---- looks --------------------------------------------------------------------------------- */
 
-static void tell(const struct wide_guest *guest, const char *name)
+static void tell(const struct wide_guest *guest)
 {
 	char text[PLACE_CELLS_MAX * 24];
 	size_t at = 0;
@@ -338,7 +338,8 @@ static void tell(const struct wide_guest *guest, const char *name)
 					       at ? " " : "", guest->cells[k].id,
 					       guest->cells[k].to_node);
 	event(guest->error ? LOG_NOTICE : LOG_INFO, EVENT_PLAN, KV_U64("pid", (uint64_t)guest->pid),
-	      KV("guest", name), KV("cells_to_nodes", text[0] ? text : NULL),
+	      KV("guest", guest->name[0] ? guest->name : NULL),
+	      KV("cells_to_nodes", text[0] ? text : NULL),
 	      KV("error", guest->error ? strerror(-guest->error) : NULL));
 }
 
@@ -379,18 +380,22 @@ static void on_looked(void *data, struct wide_guest *guest, const struct place_c
 	struct cycle *cycle = data;
 	const int i = place_watch_find(&cycle->watch, guest->pid);
 	struct sorting *sorting;
-	const char *name;
 
 	if (i < 0 || cycle->watch.guests[i].start_ns != guest->start_ns)
 		return;
-	name = cycle->watch.guests[i].known & PLACE_GUEST_NAME ? cycle->watch.guests[i].name : NULL;
+	if (cycle->watch.guests[i].known & PLACE_GUEST_NAME)
+		memcpy(guest->name, cycle->watch.guests[i].name, sizeof(guest->name));
 	if (!look) {
 		if (guest->is_wide)
 			moves_release(&cycle->moves, guest->pid, guest->start_ns);
 		guest->is_wide = false;
 		guest->n_cells = 0;
-		guest->next_ns = place_host_now_ns(cycle->host) + IN_VAIN_NS;
-		tell(guest, name);
+		/* A guest that is starting has not all of its memory yet. */
+		guest->next_ns =
+			place_host_now_ns(cycle->host) +
+			(guest->error == -ENOTUNIQ || guest->error == -ENODATA ? AGAIN_NS :
+										 IN_VAIN_NS);
+		tell(guest);
 		return;
 	}
 	sorting = calloc(1, sizeof(*sorting));
@@ -405,7 +410,7 @@ static void on_looked(void *data, struct wide_guest *guest, const struct place_c
 	take_look(sorting);
 	free(sorting);
 	if (guest->error || find_due(cycle, guest))
-		tell(guest, name);
+		tell(guest);
 	move_next(cycle, guest, (size_t)i);
 }
 

@@ -35,6 +35,7 @@ struct wide_cell {
 struct wide_guest {
 	int pid; /* 0: the place is free */
 	uint64_t start_ns;
+	char name[PLACE_GUEST_NAME_MAX]; /* "" where it has none */
 	uint64_t next_ns;   /* the next look */
 	uint64_t looked_ns; /* the last look that said something; 0: none yet */
 	bool is_wide;	    /* it is placed by its cells */

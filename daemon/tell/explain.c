@@ -291,6 +291,20 @@ static void say_risk(const struct subject *subject, size_t i)
 	say(subject, "remedy", "%s", words.remedy);
 }
 
+/* Which node each of its cells has. */
+static void say_cells(const struct subject *subject)
+{
+	const struct report_view *view = subject->view;
+	char sentence[SENTENCE_MAX / 2];
+
+	for (size_t i = 0; i < view->n_cells; i++) {
+		if (view->cells[i].pid != subject->guest->pid)
+			continue;
+		report_cell_sentence(&view->cells[i], sentence, sizeof(sentence));
+		say(subject, "cell", "%s", sentence);
+	}
+}
+
 /* What stays as it is even where pages move. */
 static void say_limits(const struct subject *subject)
 {
@@ -326,6 +340,9 @@ static void explain_one(const struct report_view *view, size_t i, FILE *out)
 	};
 
 	report_guest_line(view, i, out);
+	for (size_t j = 0; j < view->n_cells; j++)
+		if (view->cells[j].pid == subject.guest->pid)
+			report_cell_line(&view->cells[j], out);
 	for (size_t j = 0; j < view->n_moves; j++)
 		if (view->moves[j].pid == subject.guest->pid)
 			report_move_line(view, &view->moves[j], out);
@@ -334,6 +351,7 @@ static void explain_one(const struct report_view *view, size_t i, FILE *out)
 	say_cpu(&subject);
 	say_evidence(&subject);
 	say_verdict(&subject);
+	say_cells(&subject);
 	say_next_page(&subject);
 	say_libvirt(&subject);
 	say_risk(&subject, i);

@@ -284,6 +284,8 @@ void report_status(const struct report_view *view, FILE *out)
 		put_promise(view, &view->ledger->promises[i], out);
 	for (size_t i = 0; i < view->sample->n_guests; i++)
 		report_guest_line(view, i, out);
+	for (size_t i = 0; i < view->n_cells; i++)
+		report_cell_line(&view->cells[i], out);
 	for (size_t i = 0; i < view->n_moves; i++)
 		report_move_line(view, &view->moves[i], out);
 	report_findings(view, out);

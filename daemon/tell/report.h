@@ -47,6 +47,18 @@ enum report_level {
 	REPORT_LEVEL_COUNT,
 };
 
+/* A NUMA cell of a wide guest. */
+struct report_cell {
+	int pid;
+	const char *name; /* of the guest, "" where it has none */
+	unsigned id, n_vcpus;
+	uint64_t present_bytes;
+	bool has_node;
+	unsigned to_node;     /* where it belongs */
+	uint64_t right_bytes; /* of it, there, at the last look */
+	bool is_due;	      /* the rest is to be moved */
+};
+
 /* Something that an operator should know and may want to change. */
 struct report_finding {
 	const char *what;    /* a word: ksm_across_nodes */
@@ -92,6 +104,8 @@ struct report_view {
 	const struct place_ledger *ledger; /* NULL: none */
 	const struct report_move *moves;
 	size_t n_moves;
+	const struct report_cell *cells;
+	size_t n_cells;
 	const struct intents *intents; /* NULL: none. Who is elsewhere than libvirt thinks */
 	const struct report_finding *findings;
 	size_t n_findings;
@@ -99,13 +113,13 @@ struct report_view {
 	size_t n_counters;
 };
 
-/* One `daemon` line, then `node`, `promise`, `guest`, `move` and `finding` lines. */
+/* One `daemon` line, then `node`, `promise`, `guest`, `cell`, `move` and `finding` lines. */
 void report_status(const struct report_view *view, FILE *out);
 
 /*
- * The `guest` lines of all guests of that libvirt name, uuid or pid, each followed by its `move`
- * lines and by `because` lines: topic=WORD text="SENTENCE".
- * Returns: 0; -ENOENT there is none.
+ * The `guest` lines of all guests of that libvirt name, uuid or pid, each followed by its `cell`
+ * and `move` lines and by `because` lines: topic=WORD text="SENTENCE". Returns: 0; -ENOENT there is
+ * none.
  */
 int report_explain(const struct report_view *view, const char *who, FILE *out);
 
@@ -122,6 +136,8 @@ const char *report_level_word(enum report_level level);
 /* What the files of this folder share. */
 void report_guest_line(const struct report_view *view, size_t i, FILE *out);
 void report_move_line(const struct report_view *view, const struct report_move *move, FILE *out);
+void report_cell_line(const struct report_cell *cell, FILE *out);
+void report_cell_sentence(const struct report_cell *cell, char *text, size_t size);
 void report_text(FILE *out, const char *key, const char *text);
 void report_number(FILE *out, const char *key, uint64_t number);
 void report_set(FILE *out, const char *key, const struct place_set *set);

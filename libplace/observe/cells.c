@@ -4,6 +4,7 @@
 #include "observe/cells.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +34,32 @@ static uint64_t round_up(uint64_t bytes, uint64_t page_bytes)
 						  bytes;
 }
 
-static bool is_size(const struct place_range *range, uint64_t bytes)
+/* Whether a line of maps begins at that address. */
+static bool is_boundary(const char *maps, uint64_t start)
 {
-	return size_of(range) == round_up(bytes, range->page_bytes);
+	char text[24];
+	const size_t size = (size_t)snprintf(text, sizeof(text), "%" PRIx64 "-", start);
+
+	for (const char *at = maps; (at = strstr(at, text)); at += size)
+		if (at == maps || at[-1] == '\n')
+			return true;
+	return false;
+}
+
+/*
+ * Whether a range is a block of so many bytes, or ends with one: the stack of a thread may lie
+ * right below it, but nothing above, where its guard page is.
+ */
+static bool take_block(const char *maps, const struct place_range *range, uint64_t bytes,
+		       struct place_range *block)
+{
+	const uint64_t size = round_up(bytes, range->page_bytes);
+
+	*block = *range;
+	if (size > size_of(range))
+		return false;
+	block->start = range->end - size;
+	return block->start == range->start || is_boundary(maps, block->start);
 }
 
 /* Whether a line of maps is of the program's loader: it was mapped before all memory of guests. */
@@ -61,15 +85,14 @@ static uint64_t find_loader(const char *maps)
 	return 0;
 }
 
-/* The ranges as large as that cell's, ascending. Returns: how many. */
-static size_t find_alike(const struct place_ranges *found, uint64_t bytes,
-			 const struct place_range *alike[PLACE_RANGES_MAX])
+/* Blocks of so many bytes, ascending. Returns: how many. */
+static size_t find_alike(const char *maps, const struct place_ranges *found, uint64_t bytes,
+			 struct place_range alike[PLACE_RANGES_MAX])
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < found->n; i++)
-		if (is_size(&found->list[i], bytes))
-			alike[n++] = &found->list[i];
+	for (size_t i = 0; bytes && i < found->n; i++)
+		n += take_block(maps, &found->list[i], bytes, &alike[n]);
 	return n;
 }
 
@@ -86,11 +109,12 @@ static void count_alike(const struct place_cells *cells, size_t at, size_t *ret_
 	}
 }
 
-static int find_one(const struct place_ranges *found, const struct place_cells *cells, size_t at,
-		    uint64_t loader, struct place_range *range)
+static int find_one(const char *maps, const struct place_ranges *found,
+		    const struct place_cells *cells, size_t at, uint64_t loader,
+		    struct place_range *range)
 {
-	const struct place_range *alike[PLACE_RANGES_MAX];
-	const size_t n = find_alike(found, cells->list[at].bytes, alike);
+	struct place_range alike[PLACE_RANGES_MAX];
+	const size_t n = find_alike(maps, found, cells->list[at].bytes, alike);
 	size_t n_before, n_all;
 
 	count_alike(cells, at, &n_before, &n_all);
@@ -98,28 +122,28 @@ static int find_one(const struct place_ranges *found, const struct place_cells *
 		return n ? -ENOTUNIQ : -ENODATA;
 	if (n == 1)
 		n_before = 0;
-	else if (loader >= alike[n - 1]->end)
+	else if (loader >= alike[n - 1].end)
 		n_before = n - 1 - n_before;
-	else if (!loader || loader > alike[0]->start)
+	else if (!loader || loader > alike[0].start)
 		return -ENOTUNIQ;
-	*range = *alike[n_before];
+	*range = alike[n_before];
 	return 0;
 }
 
 /* mem=: cells follow each other in one range. */
-static int cut_up(const struct place_ranges *found, const struct place_cells *cells,
-		  struct place_range *ranges)
+static int cut_up(const char *maps, const struct place_ranges *found,
+		  const struct place_cells *cells, struct place_range *ranges)
 {
-	const struct place_range *alike[PLACE_RANGES_MAX];
+	struct place_range alike[PLACE_RANGES_MAX];
 	uint64_t all = 0, start;
 
 	for (size_t i = 0; i < cells->n; i++)
 		all = place_add(all, cells->list[i].bytes);
-	if (find_alike(found, all, alike) != 1)
+	if (find_alike(maps, found, all, alike) != 1)
 		return -ENOTUNIQ;
-	start = alike[0]->start;
+	start = alike[0].start;
 	for (size_t i = 0; i < cells->n; i++) {
-		ranges[i] = *alike[0];
+		ranges[i] = alike[0];
 		ranges[i].start = start;
 		ranges[i].end = start += cells->list[i].bytes;
 		if (!cells->list[i].bytes || cells->list[i].bytes & (ranges[i].page_bytes - 1))
@@ -141,9 +165,9 @@ int place_cells_find(const char *maps, const struct place_mounts *mounts,
 		return -ENODATA;
 	place_ranges_parse(maps, mounts, guest, true, found);
 	if (cells->is_one_block)
-		return cut_up(found, cells, ranges);
+		return cut_up(maps, found, cells, ranges);
 	for (size_t i = 0; r == 0 && i < cells->n; i++)
-		r = find_one(found, cells, i, find_loader(maps), &ranges[i]);
+		r = find_one(maps, found, cells, i, find_loader(maps), &ranges[i]);
 	return r;
 }
 

@@ -28,7 +28,8 @@ struct place_cells_look {
 
 /*
  * Finds which range of /proc/PID/maps is which cell's: QEMU maps one range for each backend, of
- * exactly its size and with a guard page behind it (util/mmap-alloc.c, 7.2). Of cells that are as
+ * exactly its size and with a guard page behind it (util/mmap-alloc.c, 7.2); below it another
+ * mapping may begin at once. Of cells that are as
  * large as each other, the ranges are taken in the order in which they were made: from above
  * downwards, which is the kernel's order where the program's loader lies above them, or from below
  * upwards where it lies below. mem= is one range, cut up in the order of the cells.

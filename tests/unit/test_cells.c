@@ -219,6 +219,21 @@ static void test_by_size(void **state)
 	assert_int_equal(find("qemu|-m|64|", LINE("10", "14"), ranges), -ENODATA);
 }
 
+/* A thread's stack right below a cell (seen on 6.18), but not half of one. */
+static void test_neighbours(void **state)
+{
+	struct place_range ranges[PLACE_CELLS_MAX];
+	static const char whole[] =
+		"7f0f800000-7f10000000 rw-p 00000000 00:00 0 \n" LINE("10", "14") GUARD("14")
+			LINE("20", "26");
+
+	(void)state;
+	assert_int_equal(find("qemu|" BOTH("64M", "96M"), whole, ranges), 0);
+	assert_int_equal(ranges[0].start, 0x7f10000000);
+	assert_int_equal(ranges[0].end, 0x7f14000000);
+	assert_int_equal(find("qemu|" BOTH("48M", "96M"), whole, ranges), -ENODATA);
+}
+
 /* As large as each other: the first lies highest, below the loader. */
 static void test_by_order(void **state)
 {
@@ -251,7 +266,7 @@ static void test_cut_mappings(void **state)
 
 	(void)state;
 	assert_int_equal(find("qemu|" BOTH("64M", "96M"),
-			      LINE("10", "12") LINE("12", "16") GUARD("16") LINE("20", "24"),
+			      LINE("10", "11") LINE("11", "16") GUARD("16") LINE("20", "24"),
 			      ranges),
 			 0);
 	assert_int_equal(ranges[1].end - ranges[1].start, 96 * MIB);
@@ -293,7 +308,7 @@ int main(void)
 		cmocka_unit_test(test_not_sure),     cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_by_size),	     cmocka_unit_test(test_by_order),
 		cmocka_unit_test(test_cut_mappings), cmocka_unit_test(test_cut_up),
-		cmocka_unit_test(test_vcpu_names),
+		cmocka_unit_test(test_vcpu_names),   cmocka_unit_test(test_neighbours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,35 @@ static void test_status(void **state)
 		"reason=\"nothing is known of its access yet\"\n");
 }
 
+static void test_cells(void **state)
+{
+	const struct report_cell cells[] = {
+		{ .pid = 100,
+		  .name = "web1",
+		  .id = 1,
+		  .n_vcpus = 4,
+		  .present_bytes = GIB,
+		  .has_node = true,
+		  .to_node = 8,
+		  .right_bytes = GIB / 4,
+		  .is_due = true },
+		{ .pid = 7, .name = "", .id = 2, .n_vcpus = 1, .present_bytes = GIB },
+	};
+
+	(void)state;
+	view.cells = cells;
+	view.n_cells = 2;
+	status();
+	assert_has("\ncell pid=100 name=\"web1\" cell=1 vcpus=4 node=8 there_bytes=268435456 "
+		   "present_bytes=1073741824\n");
+	assert_has("\ncell pid=7 name=\"\" cell=2 vcpus=1 present_bytes=1073741824\n");
+	assert_int_equal(explain("web1"), 0);
+	assert_int_equal(count("\ncell "), 1);
+	assert_has(
+		"topic=\"cell\" text=\"cell 1 belongs to node 8: 4 vCPUs, and 25.0 % of the 1024 "
+		"MiB that are there; the rest is to follow\"\n");
+}
+
 static void test_before_there_is_a_model(void **state)
 {
 	(void)state;
@@ -428,6 +457,7 @@ int main(void)
 		cmocka_unit_test_setup(test_status, make_view),
 		cmocka_unit_test_setup(test_before_there_is_a_model, make_view),
 		cmocka_unit_test_setup(test_moves_promises_findings, make_view),
+		cmocka_unit_test_setup(test_cells, make_view),
 		cmocka_unit_test_setup(test_explain_finds, make_view),
 		cmocka_unit_test_setup(test_explain_says, make_view),
 		cmocka_unit_test_setup(test_explain_nodes, make_view),
