@@ -25,6 +25,17 @@ bool cycle_is_wide(struct cycle *cycle, size_t i);
 /* What is remote of a guest that is placed by its cells, into its activity. */
 void cycle_find_wide_evidence(struct cycle *cycle, size_t i);
 
+/*
+ * A node for each cell of guest i, as a look found them. guest->is_wide is false where that is not
+ * for it. Returns: 0; -ENOSPC; -ENOMEM; -EINVAL.
+ */
+int cycle_sort_cells(struct cycle *cycle, size_t i, bool may_sort, struct wide_guest *guest,
+		     const struct place_cells_look *look, const uint64_t *bytes);
+
+/* Each cell's vCPUs to its node. Returns: 0 or -errno: then they all have what they had before. */
+int cycle_sort_cpus(struct cycle *cycle, size_t i, const struct wide_guest *guest,
+		    const struct place_cells_look *look);
+
 /* Looks at the cells of wide guests, and moves them. */
 void cycle_act_wide(struct cycle *cycle);
 

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -75,193 +74,10 @@ void cycle_find_wide_evidence(struct cycle *cycle, size_t i)
 		(void)wide_remote_permille(known, &activity->remote_permille);
 }
 
-/* ---- what each cell gets ------------------------------------------------------------------- */
-
-struct sorting {
-	struct cycle *cycle;
-	size_t i; /* in the watch */
-	struct wide_guest *guest;
-	const struct place_cells_look *look;
-	const uint64_t *bytes;
-	bool may_sort;
-	struct place_set cpus[PLACE_CELLS_MAX]; /* where its threads may run without us */
-	struct place_cells_wanted wanted;
-	unsigned ids[PLACE_CELLS_NODES_MAX]; /* of wanted.nodes */
-};
-
-static const struct place_topology *topology_of(const struct sorting *sorting)
-{
-	return &sorting->cycle->host->topology;
-}
-
-static uint64_t bytes_on(const struct sorting *sorting, size_t cell, size_t node)
-{
-	return sorting->bytes[cell * topology_of(sorting)->n_nodes + node];
-}
-
-/* What we gave is no limit. */
-static void find_cpus(struct sorting *sorting)
-{
-	const struct intents *intents = &sorting->cycle->moves.intents;
-	const struct wide_guest *guest = sorting->guest;
-	const struct place_set all = { 0 };
-
-	for (size_t k = 0; k < sorting->look->n; k++) {
-		const struct place_cell_look *cell = &sorting->look->list[k];
-		const struct intent *held = intents_find_vcpus(intents, INTENT_AFFINITY, guest->pid,
-							       guest->start_ns, &cell->vcpus);
-
-		if (!held)
-			held = intents_find_vcpus(intents, INTENT_AFFINITY, guest->pid,
-						  guest->start_ns, &all);
-		sorting->cpus[k] = held ? held->before : cell->cpus;
-	}
-}
-
-/* Bit by bit: where its CPUs are, or may be. */
-static bool may_go(const struct sorting *sorting, size_t cell, const struct place_node *node)
-{
-	const struct place_set *cpus = &sorting->cpus[cell];
-
-	if (!sorting->look->list[cell].n_threads)
-		return true;
-	return sorting->may_sort ? place_set_intersects(cpus, &node->cpus) :
-				   place_set_is_subset(cpus, &node->cpus);
-}
-
-static void add_node(struct sorting *sorting, const struct place_node_model *model, size_t j)
-{
-	struct place_cells_wanted *wanted = &sorting->wanted;
-	const struct place_node *node = &topology_of(sorting)->nodes[j];
-	struct place_cells_node *added = &wanted->nodes[wanted->n_nodes];
-	struct place_set cpus = { 0 };
-
-	*added = (struct place_cells_node){ .room_bytes = model->usable_bytes };
-	for (size_t k = 0; k < sorting->look->n; k++) {
-		struct place_cell_want *cell = &wanted->cells[k];
-
-		place_set_or(&cpus, &sorting->cpus[k]);
-		cell->here_bytes[wanted->n_nodes] = bytes_on(sorting, k, j);
-		added->room_bytes = place_add(added->room_bytes, bytes_on(sorting, k, j));
-		if (may_go(sorting, k, node))
-			cell->allowed |= UINT64_C(1) << wanted->n_nodes;
-	}
-	added->n_cpus = place_set_count_common(&cpus, &node->cpus);
-	sorting->ids[wanted->n_nodes++] = node->id;
-}
-
-/* The nodes that it has, with the room that the host without it would have there. */
-static int fill_wanted(struct sorting *sorting)
-{
-	struct cycle *cycle = sorting->cycle;
-	const struct place_guest *facts = &cycle->watch.guests[sorting->i];
-	struct place_cells_wanted *wanted = &sorting->wanted;
-	struct place_model model;
-	int r;
-
-	r = place_model_build_without(&cycle->host->topology, &cycle->sample, sorting->i,
-				      cycle->advice.ledger.promises, advice_settle(&cycle->advice),
-				      &cycle->policy, cycle->scratch.nodes, &model);
-	if (r < 0)
-		return r;
-	wanted->n_cells = sorting->look->n;
-	for (size_t k = 0; k < sorting->look->n; k++) {
-		const struct place_cell_look *cell = &sorting->look->list[k];
-
-		wanted->cells[k] = (struct place_cell_want){
-			.bytes = cell->bytes,
-			.n_vcpus = sorting->may_sort ? cell->n_threads : 0,
-		};
-	}
-	for (size_t j = 0; j < model.n_nodes && wanted->n_nodes < PLACE_CELLS_NODES_MAX; j++)
-		if ((model.nodes[j].flags & PLACE_NODE_HAS_MEMORY) &&
-		    (!(facts->known & PLACE_GUEST_MEMS) ||
-		     place_set_has(&facts->mems, model.nodes[j].id)))
-			add_node(sorting, &model.nodes[j], j);
-	return 0;
-}
-
-/* Several cells, and several nodes for them. */
-static bool is_worth_sorting(const struct place_cells_wanted *wanted)
-{
-	uint64_t nodes = 0;
-
-	for (size_t k = 0; k < wanted->n_cells; k++)
-		nodes |= wanted->cells[k].allowed;
-	return wanted->n_cells > 1 && nodes & (nodes - 1);
-}
-
-static void take_cell(const struct sorting *sorting, size_t k, unsigned node)
-{
-	const struct place_cell_look *look = &sorting->look->list[k];
-	const uint64_t page_bytes = look->range.page_bytes;
-	struct wide_cell *cell = &sorting->guest->cells[k];
-
-	*cell = (struct wide_cell){
-		.id = look->id,
-		.n_vcpus = look->n_threads,
-		.present_bytes = look->present_bytes,
-		.to_node = node == PLACE_CELL_NOWHERE ? node : sorting->ids[node],
-		.range = { .start = look->range.start,
-			   .end = look->range.end,
-			   .pool_bytes = page_bytes > sorting->cycle->moves.act->base_bytes ?
-						 page_bytes :
-						 0,
-			   .is_shared = look->range.is_shared },
-	};
-	if (node != PLACE_CELL_NOWHERE)
-		cell->right_bytes =
-			place_least(sorting->wanted.cells[k].here_bytes[node], cell->present_bytes);
-}
-
-static int decide(struct sorting *sorting)
-{
-	unsigned nodes[PLACE_CELLS_WANTED_MAX];
-	int r;
-
-	find_cpus(sorting);
-	r = fill_wanted(sorting);
-	if (r < 0)
-		return r;
-	sorting->guest->is_wide = is_worth_sorting(&sorting->wanted);
-	if (!sorting->guest->is_wide)
-		return 0;
-	r = place_cells_assign(&sorting->wanted, nodes);
-	sorting->guest->n_cells = sorting->look->n;
-	for (size_t k = 0; k < sorting->look->n; k++)
-		take_cell(sorting, k, r < 0 ? PLACE_CELL_NOWHERE : nodes[k]);
-	return r;
-}
-
-/* ---- CPUs ---------------------------------------------------------------------------------- */
-
-/* Each cell's vCPUs to its node. Whoever is in the way was there first: then none of ours stays. */
-static int sort_cpus(struct sorting *sorting)
-{
-	struct cycle *cycle = sorting->cycle;
-	const struct wide_guest *guest = sorting->guest;
-	const struct place_topology *topology = topology_of(sorting);
-	int r = 0;
-
-	for (size_t k = 0; r == 0 && k < guest->n_cells; k++) {
-		const unsigned id = guest->cells[k].to_node;
-
-		if (id == PLACE_CELL_NOWHERE || !sorting->look->list[k].n_threads)
-			continue;
-		r = moves_steer_cell(&cycle->moves, sorting->i, &sorting->look->list[k].vcpus,
-				     &topology->nodes[place_topology_index(topology, id)].cpus);
-	}
-	if (r < 0)
-		moves_release(&cycle->moves, guest->pid, guest->start_ns);
-	return r;
-}
-
 /* ---- memory -------------------------------------------------------------------------------- */
 
-static void mark_due(struct sorting *sorting)
+static void mark_due(const struct cycle *cycle, struct wide_guest *guest, size_t i)
 {
-	struct cycle *cycle = sorting->cycle;
-	struct wide_guest *guest = sorting->guest;
 	uint64_t present = 0, wrong = 0;
 
 	for (size_t k = 0; k < guest->n_cells; k++) {
@@ -277,7 +93,7 @@ static void mark_due(struct sorting *sorting)
 	}
 	if (!present ||
 	    !place_plan_pays(&cycle->move, wrong, (unsigned)place_scale(wrong, 1000, present),
-			     cycle->watch.activities[sorting->i].busy_millicpu))
+			     cycle->watch.activities[i].busy_millicpu))
 		for (size_t k = 0; k < guest->n_cells; k++)
 			guest->cells[k].is_due = false;
 }
@@ -344,34 +160,46 @@ static void tell(const struct wide_guest *guest)
 }
 
 /* What the look found is true no longer than now: CPUs are given at once. */
-static void take_look(struct sorting *sorting)
+static void take_look(struct cycle *cycle, size_t i, struct wide_guest *guest,
+		      const struct place_cells_look *look, const uint64_t *bytes)
 {
-	struct cycle *cycle = sorting->cycle;
-	struct wide_guest *guest = sorting->guest;
-	const bool is_checking = guest->is_checking, may_act = !cycle->is_dry_run &&
-							       cycle->host->root.is_live &&
-							       cycle->move.is_enabled;
+	const bool may_sort = may_sort_cpus(cycle->watch.classes[i], cycle->watch.traits[i]);
+	const bool may_act =
+		!cycle->is_dry_run && cycle->host->root.is_live && cycle->move.is_enabled;
+	const bool is_checking = guest->is_checking, was_wide = guest->is_wide;
 
 	guest->is_checking = false;
 	guest->looked_ns = place_host_now_ns(cycle->host);
 	guest->next_ns = guest->looked_ns + AGAIN_NS;
-	guest->error = decide(sorting);
-	if (guest->error || !guest->is_wide)
-		return;
-	if (may_act && sorting->may_sort) {
-		guest->error = sort_cpus(sorting);
-		guest->is_wide = guest->error == 0;
-	} else if (may_act) {
-		/* Somebody has pinned one since: his word, and ours is taken back. */
+	guest->error = cycle_sort_cells(cycle, i, may_sort, guest, look, bytes);
+	if (was_wide && !guest->is_wide)
 		moves_release(&cycle->moves, guest->pid, guest->start_ns);
-	}
-	if (guest->error || !may_act)
+	if (guest->error || !guest->is_wide || !may_act)
 		return;
-	if (is_checking)
+	if (may_sort)
+		guest->error = cycle_sort_cpus(cycle, i, guest, look);
+	else /* somebody has pinned one since: his word, and ours is taken back */
+		moves_release(&cycle->moves, guest->pid, guest->start_ns);
+	if (guest->error)
+		guest->is_wide = false;
+	else if (is_checking)
 		guest->next_ns = guest->looked_ns +
 				 place_most(cycle->settings->holdoff_s * NS_PER_S, NS_PER_S);
 	else
-		mark_due(sorting);
+		mark_due(cycle, guest, i);
+}
+
+/* It was not to be seen what its cells are. */
+static void take_nothing(struct cycle *cycle, struct wide_guest *guest)
+{
+	const bool is_starting = guest->error == -ENOTUNIQ || guest->error == -ENODATA;
+
+	if (guest->is_wide)
+		moves_release(&cycle->moves, guest->pid, guest->start_ns);
+	guest->is_wide = false;
+	guest->n_cells = 0;
+	guest->next_ns = place_host_now_ns(cycle->host) + (is_starting ? AGAIN_NS : IN_VAIN_NS);
+	tell(guest);
 }
 
 static void on_looked(void *data, struct wide_guest *guest, const struct place_cells_look *look,
@@ -379,39 +207,20 @@ static void on_looked(void *data, struct wide_guest *guest, const struct place_c
 {
 	struct cycle *cycle = data;
 	const int i = place_watch_find(&cycle->watch, guest->pid);
-	struct sorting *sorting;
 
 	if (i < 0 || cycle->watch.guests[i].start_ns != guest->start_ns)
 		return;
 	if (cycle->watch.guests[i].known & PLACE_GUEST_NAME)
 		memcpy(guest->name, cycle->watch.guests[i].name, sizeof(guest->name));
 	if (!look) {
-		if (guest->is_wide)
-			moves_release(&cycle->moves, guest->pid, guest->start_ns);
-		guest->is_wide = false;
-		guest->n_cells = 0;
-		/* A guest that is starting has not all of its memory yet. */
-		guest->next_ns =
-			place_host_now_ns(cycle->host) +
-			(guest->error == -ENOTUNIQ || guest->error == -ENODATA ? AGAIN_NS :
-										 IN_VAIN_NS);
-		tell(guest);
+		take_nothing(cycle, guest);
 		return;
 	}
-	sorting = calloc(1, sizeof(*sorting));
-	if (!sorting)
-		return;
-	sorting->cycle = cycle;
-	sorting->i = (size_t)i;
-	sorting->guest = guest;
-	sorting->look = look;
-	sorting->bytes = bytes;
-	sorting->may_sort = may_sort_cpus(cycle->watch.classes[i], cycle->watch.traits[i]);
-	take_look(sorting);
-	free(sorting);
+	take_look(cycle, (size_t)i, guest, look, bytes);
 	if (guest->error || find_due(cycle, guest))
 		tell(guest);
-	move_next(cycle, guest, (size_t)i);
+	if (guest->is_wide)
+		move_next(cycle, guest, (size_t)i);
 }
 
 /* A free guest that one node could hold is the plan's. */
@@ -454,17 +263,29 @@ static void look_at(struct cycle *cycle, struct wide_guest *guest, size_t i)
 		guest->next_ns = cycle->refreshed_ns + AGAIN_NS;
 }
 
-/* Worth it: busy, and nothing is being done with it. */
+/* Busy, nothing is being done with it, and the plan has no step for it. */
 static bool is_at_hand(const struct cycle *cycle, size_t i)
 {
-	const struct place_activity *activity = &cycle->watch.activities[i];
-
-	return (activity->known & (PLACE_ACTIVITY_BYTES | PLACE_ACTIVITY_RUN)) ==
-		       (PLACE_ACTIVITY_BYTES | PLACE_ACTIVITY_RUN) &&
-	       activity->busy_millicpu >= cycle->settings->busy_millicpu &&
-	       cycle->plan.fates[i] != PLACE_FATE_MOVE &&
-	       !moves_is_moving(&cycle->moves, cycle->watch.guests[i].pid,
-				cycle->watch.guests[i].start_ns);
+	switch (cycle->plan.fates[i]) {
+	case PLACE_FATE_LOCAL:
+	case PLACE_FATE_HELD_OFF:
+	case PLACE_FATE_NO_ROOM:
+	case PLACE_FATE_NO_BETTER:
+	case PLACE_FATE_NOT_WORTH:
+	case PLACE_FATE_CELLS:
+		return !moves_is_moving(&cycle->moves, cycle->watch.guests[i].pid,
+					cycle->watch.guests[i].start_ns);
+	case PLACE_FATE_UNKNOWN:
+	case PLACE_FATE_IDLE:
+	case PLACE_FATE_CLASS:
+	case PLACE_FATE_WAITING:
+	case PLACE_FATE_PAUSED:
+	case PLACE_FATE_MOVE:
+	case PLACE_FATE_MOVING:
+	case PLACE_FATE_COUNT:
+		break;
+	}
+	return false;
 }
 
 void cycle_act_wide(struct cycle *cycle)
