@@ -36,11 +36,11 @@ struct wide_guest {
 	int pid; /* 0: the place is free */
 	uint64_t start_ns;
 	char name[PLACE_GUEST_NAME_MAX]; /* "" where it has none */
-	uint64_t next_ns;   /* the next look */
-	uint64_t looked_ns; /* the last look that said something; 0: none yet */
-	bool is_wide;	    /* it is placed by its cells */
-	bool is_checking;   /* the next look says what the moves have come to, and begins none */
-	int error;	    /* -errno of the last look, or why the cells were not placed */
+	uint64_t next_ns;		 /* the next look */
+	uint64_t looked_ns;		 /* the last look that said something; 0: none yet */
+	bool is_wide;			 /* it is placed by its cells */
+	bool is_checking; /* the next look says what the moves have come to, and begins none */
+	int error;	  /* -errno of the last look, or why the cells were not placed */
 	size_t n_cells;
 	struct wide_cell cells[PLACE_CELLS_MAX];
 };
