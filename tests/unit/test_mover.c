@@ -209,7 +209,7 @@ static void test_stop(void **state)
 {
 	struct scene *scene = *state;
 
-	scene->script->nap_us = 1000;
+	scene->script->nap_us = 20000; /* not done before it is told, however busy the host */
 	start(scene);
 	mover_pause(scene->mover);
 	wait_for_progress(scene, 1);
