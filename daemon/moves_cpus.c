@@ -18,15 +18,19 @@ bool moves_is_guest(const struct moves *moves, size_t i)
 int moves_steer(struct moves *moves, const struct place_step *step, size_t i)
 {
 	const struct place_topology *topology = &moves->host->topology;
+	const struct place_set *cpus =
+		&topology->nodes[place_topology_index(topology, step->to_node)].cpus;
+	const struct intent *held =
+		intents_find(&moves->intents, INTENT_AFFINITY, step->pid, step->start_ns);
+	const bool is_new = !held || !place_set_equal(&held->given, cpus);
 	int r;
 
 	r = affinity_give(moves->act, &moves->host->root, &moves->host->text, &moves->intents,
-			  step->pid, step->start_ns, moves_is_guest(moves, i),
-			  &topology->nodes[place_topology_index(topology, step->to_node)].cpus);
+			  step->pid, step->start_ns, moves_is_guest(moves, i), cpus);
 	if (r < 0)
 		event(LOG_NOTICE, EVENT_TROUBLE, KV_U64("pid", (uint64_t)step->pid),
 		      KV("note", "its vCPUs stay where they are"), KV("error", strerror(-r)));
-	else
+	else if (is_new)
 		event(LOG_INFO, EVENT_STEER, KV_U64("pid", (uint64_t)step->pid),
 		      KV_U64("to", step->to_node), KV_U64("bytes_elsewhere", step->bytes));
 	return r;
