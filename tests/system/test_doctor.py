@@ -4,6 +4,7 @@
 
 """Strict watch: warned before harm, and silent where all is well."""
 
+import itertools
 import json
 import pathlib
 import re
@@ -41,12 +42,12 @@ class Daemon:
     """The daemon in the foreground before a made-up host; its log goes to a file."""
 
     def __init__(self, box, root, log):
-        self.box, self.log = box, log
+        self.box, self.log, self.root = box, log, pathlib.Path(root)
         with open(log, "wb") as out:
             # It ends with the box.
             self.process = subprocess.Popen(box.command(DAEMON, "--foreground", "--root", root), stdin=subprocess.DEVNULL,
                                             stdout=out, stderr=out, env=environment())
-        self.n_guests = sum(path.name.isdigit() for path in (pathlib.Path(root) / "proc").iterdir())
+        self.n_guests = sum(path.name.isdigit() for path in (self.root / "proc").iterdir())
         soon(lambda: box.run(placectl(), "metrics").returncode == 0)
         soon(self.has_looked)
 
@@ -146,6 +147,34 @@ def test_neighbours_growth_counts(watch):
     daemon = watch(guests, swap_mib=0)
     assert daemon.doctor()[:2] == (2, {"one": "may_be_killed", "two": "may_be_killed"})
     assert len(daemon.said()) == 2
+
+
+def test_said_when_it_comes_and_when_it_goes(watch):
+    """What is asked for makes the daemon look anew: the clock of this host is a file. Single pages are no news, in whatever direction."""
+    daemon = watch([guest(4711, "big", 6000, "bind")], swap_mib=100000)
+    meminfo = daemon.root / "sys/devices/system/node/node1/meminfo"
+    uptime, seconds = daemon.root / "proc/uptime", itertools.count(100001)
+    healthy = meminfo.read_text()
+
+    def leave(kib):
+        text = re.sub(r"(MemFree:\s+)\d+", lambda match: match[1] + str(kib), healthy)
+        assert text != healthy
+        for path, content in ((meminfo, text), (uptime, f"{next(seconds)}.00 0.00\n")):
+            new = path.with_name("new")
+            new.write_text(content)
+            new.rename(path)
+
+    assert daemon.doctor()[0] == 0
+    room = next(one for one in daemon.json("status")["nodes"] if one["node"] == 1)
+    # What it may take is what there is, to the page: the growth is 5000 MiB.
+    edge = (5000 * MIB + room["reserve_bytes"]) // 1024
+    for step in range(10):
+        leave(edge - 1024 if step % 2 else edge + 1024)
+        assert daemon.doctor()[0] == (1 if step else 0)
+    assert [line.split("what=")[1].split()[0] for line in daemon.said()] == ["may_be_swapped"]
+    leave(edge + (200 << 10))
+    assert daemon.doctor()[0] == 0
+    assert [line.split("what=")[1].split()[0] for line in daemon.said()] == ["may_be_swapped", "risk_over"]
 
 
 @pytest.mark.parametrize("free, status, found", [(1000, 0, {}), (999, 2, {"huge": "may_be_killed"})])

@@ -334,6 +334,9 @@ static void test_promised_pools(void **state)
 	assert_int_equal(risk(), PLACE_RISK_NONE);
 	policy.hugepages = PLACE_HUGEPAGES_ALWAYS;
 	assert_int_equal(risk(), PLACE_RISK_KILL);
+	promises[0].pid = 4712;
+	assert_int_equal(risk(), PLACE_RISK_NONE);
+	promises[0].pid = 0;
 	/* Of which size would it be? */
 	raw[1].n_pools = 1;
 	raw[1].pools[0] = (struct place_pool){ 1024 * MIB, 1, 1 };
