@@ -59,7 +59,8 @@ bool cycle_is_wide(struct cycle *cycle, size_t i)
 		return false;
 	if (known && (known->looked_ns || known->error))
 		return known->is_wide;
-	return cycle->watch.classes[i] != PLACE_CLASS_FREE;
+	return cycle->watch.classes[i] != PLACE_CLASS_FREE &&
+	       (known || wide_has_room(&cycle->wide));
 }
 
 /* Cells speak more clearly of a guest's accesses than where all of it lies. */
@@ -67,8 +68,10 @@ void cycle_find_wide_evidence(struct cycle *cycle, size_t i)
 {
 	struct place_activity *activity = &cycle->watch.activities[i];
 	const struct place_guest *guest = &cycle->watch.guests[i];
-	const struct wide_guest *known = wide_find(&cycle->wide, guest->pid, guest->start_ns);
+	const struct wide_guest *known = NULL;
 
+	if (cycle->watch.traits[i] & PLACE_TRAIT_CELLS)
+		known = wide_find(&cycle->wide, guest->pid, guest->start_ns);
 	if (known && activity->known & PLACE_ACTIVITY_REMOTE &&
 	    activity->evidence == PLACE_EVIDENCE_RESIDENCY)
 		(void)wide_remote_permille(known, &activity->remote_permille);

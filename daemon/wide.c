@@ -26,6 +26,14 @@ struct wide_guest *wide_find(struct wide *wide, int pid, uint64_t start_ns)
 	return NULL;
 }
 
+bool wide_has_room(const struct wide *wide)
+{
+	for (size_t i = 0; i < WIDE_MAX; i++)
+		if (!wide->list[i].pid)
+			return true;
+	return false;
+}
+
 struct wide_guest *wide_add(struct wide *wide, int pid, uint64_t start_ns)
 {
 	struct wide_guest *guest = wide_find(wide, pid, start_ns);

@@ -18,8 +18,8 @@
 #include "observe/sample.h"
 #include "observe/watch.h"
 
-/* More guests of that kind no host holds: they are as large as nodes. */
-#define WIDE_MAX 64
+/* Who has cells and several nodes has a place, wide or not; beyond it they are the plan's. */
+#define WIDE_MAX 256
 
 /* What is known of one cell. */
 struct wide_cell {
@@ -59,6 +59,8 @@ struct wide {
 };
 
 struct wide_guest *wide_find(struct wide *wide, int pid, uint64_t start_ns);
+
+bool wide_has_room(const struct wide *wide);
 
 /* Finds it, or makes place for it. Returns: NULL where there is none. */
 struct wide_guest *wide_add(struct wide *wide, int pid, uint64_t start_ns);

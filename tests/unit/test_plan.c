@@ -36,7 +36,7 @@ struct world {
 	uint32_t run_permille[N_GUESTS][N_NODES];
 	uint64_t held_until_ns[N_GUESTS];
 	bool is_moving[N_GUESTS];
-	bool may_steer[N_GUESTS];
+	bool may_steer[N_GUESTS], is_wide[N_GUESTS];
 	uint64_t coming_bytes[N_NODES];
 	bool may_change_nodes[N_GUESTS];
 	bool steers_devices;
@@ -150,6 +150,7 @@ static void make_plan(void)
 		.held_until_ns = world.held_until_ns,
 		.is_moving = world.is_moving,
 		.may_steer = world.may_steer,
+		.is_wide = world.is_wide,
 		.coming_bytes = world.coming_bytes,
 		.may_change_nodes = world.may_change_nodes,
 		.policy = &world.policy,
@@ -182,6 +183,23 @@ static void test_most_traffic_goes_first(void **state)
 	assert_int_equal(world.fates[2], PLACE_FATE_MOVE);
 	assert_int_equal(world.fates[1], PLACE_FATE_WAITING);
 	assert_int_equal(world.fates[0], PLACE_FATE_LOCAL);
+}
+
+/* Placed by its cells: busy, remote, and nothing for the plan. */
+static void test_wide_guests_are_not_planned(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	world.is_wide[1] = true;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 0);
+	assert_int_equal(world.fates[1], PLACE_FATE_CELLS);
+	world.move.is_enabled = false;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_PAUSED);
+	world.activities[1].busy_millicpu = 1;
+	make_plan();
+	assert_int_equal(world.fates[1], PLACE_FATE_IDLE);
 }
 
 /* Whoever starts a guest of his own can make it as busy as he likes. */
@@ -678,6 +696,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_nothing_moves_on_a_tidy_host, set_up),
 		cmocka_unit_test_setup(test_most_traffic_goes_first, set_up),
+		cmocka_unit_test_setup(test_wide_guests_are_not_planned, set_up),
 		cmocka_unit_test_setup(test_guests_of_the_system_go_first, set_up),
 		cmocka_unit_test_setup(test_who_only_begins_waits, set_up),
 		cmocka_unit_test_setup(test_equal_guests_go_by_uuid, set_up),
