@@ -185,6 +185,10 @@ static void say_verdict(const struct subject *subject)
 	else if (!moves_memory)
 		say(subject, "verdict",
 		    "its memory stays: only its CPUs may go to where most of it lies");
+	else if (subject->fate == PLACE_FATE_CELLS && subject->class != PLACE_CLASS_PINNED)
+		say(subject, "verdict",
+		    "its vCPUs are sorted by cell, inside the CPUs that they had: they get all of "
+		    "them back when the daemon ends");
 	else if (!moves_cpus)
 		say(subject, "verdict",
 		    "only its memory may be moved: its CPUs were chosen by somebody else");
