@@ -60,7 +60,7 @@ void risks_observe(struct risks *risks, const struct place_root *root, struct pl
 	risks->reclaims_before = risks->reclaims;
 	risks->reclaims = before;
 	risks->stall_before = risks->stall;
-	place_reclaim_read(root, text, topology, risks->reclaims, &risks->stall);
+	place_reclaim_read(root, text, topology, sample, risks->reclaims, &risks->stall);
 	for (size_t i = 0; i < risks->n_nodes; i++) {
 		const struct place_nearness_input input = {
 			.node = &sample->nodes[i],
@@ -105,8 +105,7 @@ int risks_find(struct risks *risks, struct place_pressure_input *input,
 	if (input->topology->n_nodes != risks->n_nodes)
 		return -EINVAL;
 	input->nearness = risks->nearness;
-	input->is_swap_known = risks->stall.known & PLACE_STALL_SWAP;
-	input->swap_free_bytes = risks->stall.swap_free_bytes;
+	input->stall = &risks->stall;
 	r = reserve(risks, n);
 	if (r == 0)
 		r = place_pressure_find(input, risks->nodes, risks->pressures);

@@ -43,9 +43,9 @@ void risks_observe(struct risks *risks, const struct place_root *root, struct pl
 		   uint64_t now_ns);
 
 /*
- * Finds the pressure on all guests of the input; nearness and swap are put into it. The memory of
- * guest i is at memory_of(i). Allocates only where there are more guests than ever before.
- * Returns: 0; -EINVAL, -ENOMEM: nobody is said to be at risk.
+ * Finds the pressure on all guests of the input; nearness and what the host has are put into it.
+ * The memory of guest i is at memory_of(i). Allocates only where there are more guests than ever
+ * before. Returns: 0; -EINVAL, -ENOMEM: nobody is said to be at risk.
  */
 int risks_find(struct risks *risks, struct place_pressure_input *input,
 	       struct risk_memory *(*memory_of)(size_t i, void *data), void *data);

@@ -105,7 +105,7 @@ enum place_stall_fact {
 	PLACE_STALL_SWAP = 1 << 2,
 };
 
-/* How the host as a whole fares for want of memory: PSI, and what swap has left. */
+/* How the host as a whole fares for want of memory: PSI, and what it has beside its nodes. */
 struct place_stall {
 	unsigned known;		      /* of enum place_stall_fact */
 	unsigned some_avg10_permille; /* of the last 10 s in which some task waited for memory */
@@ -114,6 +114,13 @@ struct place_stall {
 	uint64_t full_total_us;
 	uint64_t swap_total_bytes;
 	uint64_t swap_free_bytes;
+	/* Huge pages that may be made beyond the pools, by size; a size that is not there: unknown.
+	 */
+	size_t n_surplus;
+	struct place_surplus {
+		uint64_t page_bytes;
+		uint64_t pages;
+	} surplus[PLACE_POOLS_MAX];
 };
 
 enum place_guest_fact {

@@ -144,6 +144,15 @@ static bool find_nodes(const struct place_pressure_input *input,
 	return n > 0;
 }
 
+/* Whether there may be more huge pages than the pools have: they are made of what is free. */
+static bool may_have_surplus(const struct place_stall *stall, uint64_t page_bytes)
+{
+	for (size_t i = 0; stall && i < stall->n_surplus && i < PLACE_POOLS_MAX; i++)
+		if (stall->surplus[i].page_bytes == page_bytes)
+			return stall->surplus[i].pages > 0;
+	return true;
+}
+
 static void judge(const struct place_pressure_input *input, struct place_pressure_node *nodes,
 		  size_t guest, struct place_pressure *pressure)
 {
@@ -176,6 +185,8 @@ static void judge(const struct place_pressure_input *input, struct place_pressur
 	pressure->has_better =
 		pressure->short_bytes && pressure->spare_bytes >= pressure->short_bytes;
 	pressure->risk = name_risk(facts, pressure);
+	is_rough = is_rough ||
+		   (pressure->is_pool && may_have_surplus(input->stall, facts->hugepage_bytes));
 	if (is_rough && pressure->risk > PLACE_RISK_NONE)
 		pressure->risk = PLACE_RISK_UNKNOWN;
 	pressure->remedy = find_remedy(pressure);
@@ -203,12 +214,13 @@ static void settle_swap(const struct place_pressure_input *input, uint64_t neede
 {
 	const uint64_t all = place_most(needed, pressure->short_bytes);
 
-	if (pressure->risk != PLACE_RISK_SWAP || !input->is_swap_known)
+	if (pressure->risk != PLACE_RISK_SWAP || !input->stall ||
+	    !(input->stall->known & PLACE_STALL_SWAP))
 		return;
-	if (input->swap_free_bytes < all)
+	if (input->stall->swap_free_bytes < all)
 		pressure->risk = PLACE_RISK_KILL;
 	else
-		pressure->spare_bytes = input->swap_free_bytes - all;
+		pressure->spare_bytes = input->stall->swap_free_bytes - all;
 }
 
 int place_pressure_find(const struct place_pressure_input *input, struct place_pressure_node *nodes,

@@ -17,8 +17,7 @@ struct place_pressure_input {
 	size_t n_promises;
 	const struct place_activity *activities; /* per guest, or NULL */
 	const enum place_nearness *nearness;	 /* per node, or NULL */
-	bool is_swap_known;
-	uint64_t swap_free_bytes;
+	const struct place_stall *stall; /* what swap has, and surplus huge pages; or NULL */
 };
 
 /* Work space of the caller, one per node. */
@@ -46,7 +45,8 @@ struct place_pressure_node {
  * elsewhere count in part. What is not known is not said: a guest whose size, resident memory or
  * nodes are unknown, or the memory of one of whose nodes is, gets PLACE_RISK_UNKNOWN; neighbours of
  * whom only the size is known do not count at all. Where it is not known what swap holds, a guest
- * that would be swapped or killed gets PLACE_RISK_SWAP.
+ * that would be swapped or killed gets PLACE_RISK_SWAP; where huge pages may be made beyond the
+ * pools, or it is not known, nothing is said of a pool that runs out.
  *
  * Returns: 0 or -EINVAL (sample, model and topology are not of the same nodes).
  */

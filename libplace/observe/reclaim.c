@@ -2,6 +2,7 @@
 /* Lines of a name and a number, once through the file. */
 #include "observe/reclaim.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "arith.h"
@@ -138,9 +139,32 @@ void place_stall_parse_swap(const char *text, struct place_stall *stall)
 	stall->known |= PLACE_STALL_SWAP;
 }
 
+static bool has_surplus_of(const struct place_stall *stall, uint64_t page_bytes)
+{
+	for (size_t i = 0; i < stall->n_surplus; i++)
+		if (stall->surplus[i].page_bytes == page_bytes)
+			return true;
+	return false;
+}
+
+static void read_surplus(const struct place_root *root, struct place_text *text,
+			 uint64_t page_bytes, struct place_stall *stall)
+{
+	struct place_surplus surplus = { .page_bytes = page_bytes };
+
+	if (stall->n_surplus == PLACE_POOLS_MAX || has_surplus_of(stall, page_bytes) ||
+	    place_root_readf(root, text,
+			     "sys/kernel/mm/hugepages/hugepages-%" PRIu64
+			     "kB/nr_overcommit_hugepages",
+			     page_bytes >> 10) < 0 ||
+	    place_text_u64(text->data, &surplus.pages) < 0)
+		return;
+	stall->surplus[stall->n_surplus++] = surplus;
+}
+
 void place_reclaim_read(const struct place_root *root, struct place_text *text,
-			const struct place_topology *topology, struct place_reclaim *reclaims,
-			struct place_stall *ret_stall)
+			const struct place_topology *topology, const struct place_sample *sample,
+			struct place_reclaim *reclaims, struct place_stall *ret_stall)
 {
 	*ret_stall = (struct place_stall){ 0 };
 	for (size_t i = 0; i < topology->n_nodes; i++) {
@@ -153,4 +177,9 @@ void place_reclaim_read(const struct place_root *root, struct place_text *text,
 		place_stall_parse(text->data, ret_stall);
 	if (place_root_read(root, text, "proc/meminfo") == 0)
 		place_stall_parse_swap(text->data, ret_stall);
+	for (size_t i = 0; i < sample->n_nodes; i++)
+		for (size_t j = 0; j < sample->nodes[i].n_pools && j < PLACE_POOLS_MAX; j++)
+			if (sample->nodes[i].pools[j].total_pages)
+				read_surplus(root, text, sample->nodes[i].pools[j].page_bytes,
+					     ret_stall);
 }

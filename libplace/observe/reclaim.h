@@ -27,9 +27,11 @@ void place_stall_parse(const char *text, struct place_stall *stall);
 void place_stall_parse_swap(const char *text, struct place_stall *stall);
 
 /*
- * Reads all of it: a file per node and two more, one entry of `reclaims` per node. Allocates
- * nothing but what `text` grows by. What cannot be read is unknown.
+ * Reads all of it, one entry of `reclaims` per node: a file per node, two more, and one for each
+ * size of huge pages that the sample has (/sys/kernel/mm/hugepages/hugepages-NkB/
+ * nr_overcommit_hugepages). Allocates nothing but what `text` grows by. What cannot be read is
+ * unknown.
  */
 void place_reclaim_read(const struct place_root *root, struct place_text *text,
-			const struct place_topology *topology, struct place_reclaim *reclaims,
-			struct place_stall *ret_stall);
+			const struct place_topology *topology, const struct place_sample *sample,
+			struct place_reclaim *reclaims, struct place_stall *ret_stall);

@@ -80,9 +80,11 @@ class Daemon:
 def watch(box, tmp_path):
     daemons = []
 
-    def start(guests, swap_mib, nodes=None):
+    def start(guests, swap_mib, nodes=None, surplus=0):
         root = tmp_path / "host"
-        host = even_host(2, 4, 32000, 8000, guests=guests, files={"proc/meminfo": memory(swap_mib)})
+        host = even_host(2, 4, 32000, 8000, guests=guests, files={
+            "proc/meminfo": memory(swap_mib),
+            "sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages": f"{surplus}\n"})
         host.nodes = nodes or host.nodes
         build(root, host)
         daemons.append(Daemon(box, root, tmp_path / "log"))
@@ -177,13 +179,14 @@ def test_said_when_it_comes_and_when_it_goes(watch):
     assert [line.split("what=")[1].split()[0] for line in daemon.said()] == ["may_be_swapped", "risk_over"]
 
 
-@pytest.mark.parametrize("free, status, found", [(1000, 0, {}), (999, 2, {"huge": "may_be_killed"})])
-def test_hugepages_against_their_pool(watch, free, status, found):
-    """Plain memory and swap do not help where a pool runs out."""
+@pytest.mark.parametrize("free, surplus, status, found", [
+    (1000, 0, 0, {}), (999, 0, 2, {"huge": "may_be_killed"}), (999, 1, 0, {})])
+def test_hugepages_against_their_pool(watch, free, surplus, status, found):
+    """Plain memory and swap do not help where a pool runs out, but for what may be made beyond it."""
     nodes = [Node(node, cpus, 32000, 8000, pools={2048: (4000, pages)})
              for node, cpus, pages in ((0, "0-3", 4000), (1, "4-7", free))]
     daemon = watch([guest(4711, "huge", 4000, "bind", huge=True, resident_mib=50, hugetlb_mib=2000)],
-                   swap_mib=100000, nodes=nodes)
+                   swap_mib=100000, nodes=nodes, surplus=surplus)
     assert daemon.doctor()[:2] == (status, found)
 
 

@@ -35,6 +35,7 @@ static struct place_policy policy;
 static struct place_promise promises[2];
 static struct place_model model;
 static struct place_node_model models[N_NODES];
+static struct place_stall stall;
 static struct place_pressure_input input;
 static struct place_pressure_node scratch[N_NODES];
 static struct place_pressure found[GUESTS_MAX];
@@ -80,9 +81,12 @@ static int begin(void **state)
 		.policy = &policy,
 		.promises = promises,
 		.activities = activities,
-		.is_swap_known = true,
-		.swap_free_bytes = 1000 * MIB,
+		.stall = &stall,
 	};
+	stall = (struct place_stall){ .known = PLACE_STALL_SWAP,
+				      .swap_free_bytes = 1000 * MIB,
+				      .n_surplus = 2,
+				      .surplus = { { PAGE_2M, 0 }, { 1024 * MIB, 0 } } };
 	return 0;
 }
 
@@ -163,20 +167,23 @@ static void test_swap(void **state)
 {
 	(void)state;
 	add(PLACE_BIND_STRICT, "0", 1500, 400);
-	input.swap_free_bytes = 100 * MIB;
+	stall.swap_free_bytes = 100 * MIB;
 	assert_int_equal(risk(), PLACE_RISK_SWAP);
-	input.swap_free_bytes--;
+	stall.swap_free_bytes--;
 	assert_int_equal(risk(), PLACE_RISK_KILL);
-	input.is_swap_known = false;
+	stall.known = 0;
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	input.stall = NULL;
 	assert_int_equal(risk(), PLACE_RISK_SWAP);
 	/* Two nodes that are short share the swap. */
-	input.is_swap_known = true;
-	input.swap_free_bytes = 150 * MIB;
+	input.stall = &stall;
+	stall.known = PLACE_STALL_SWAP;
+	stall.swap_free_bytes = 150 * MIB;
 	assert_int_equal(risk(), PLACE_RISK_SWAP);
 	add(PLACE_BIND_STRICT, "2", 1100, 0);
 	assert_int_equal(risk(), PLACE_RISK_KILL);
 	assert_int_equal(found[1].risk, PLACE_RISK_KILL);
-	input.swap_free_bytes = 200 * MIB;
+	stall.swap_free_bytes = 200 * MIB;
 	assert_int_equal(risk(), PLACE_RISK_SWAP);
 	assert_int_equal(found[1].risk, PLACE_RISK_SWAP);
 }
@@ -258,7 +265,7 @@ static void test_overcommitted_elsewhere(void **state)
 static void test_locality(void **state)
 {
 	(void)state;
-	input.swap_free_bytes = 0;
+	stall.swap_free_bytes = 0;
 	add(PLACE_BIND_PREFERRED, "0", 1600, 400);
 	assert_int_equal(risk(), PLACE_RISK_NONE);
 	assert_int_equal(found[0].short_bytes, 200 * MIB);
@@ -306,6 +313,12 @@ static void test_pools(void **state)
 	assert_true(found[0].is_pool);
 	assert_int_equal(found[0].short_bytes, 2 * MIB);
 	assert_int_equal(found[0].better_node, 2);
+	/* Pages that may be made beyond the pool, or that are not known: not to be said. */
+	stall.surplus[0].pages = 1;
+	assert_int_equal(risk(), PLACE_RISK_UNKNOWN);
+	stall.surplus[0] = (struct place_surplus){ .page_bytes = 4711 };
+	assert_int_equal(risk(), PLACE_RISK_UNKNOWN);
+	stall.surplus[0] = (struct place_surplus){ .page_bytes = PAGE_2M };
 	/* Neighbours with pages of this size count, others do not. */
 	guests[0].memory_bytes = 700 * MIB;
 	assert_int_equal(risk(), PLACE_RISK_NONE);
@@ -596,7 +609,7 @@ static void test_nonsense(void **state)
 			lives_on(i, draw(N_NODES), draw(2));
 		}
 		policy.guest_overhead_bytes = odd[draw(n_odd)];
-		input.swap_free_bytes = odd[draw(n_odd)];
+		stall.swap_free_bytes = odd[draw(n_odd)];
 		find();
 		seed = start;
 	}

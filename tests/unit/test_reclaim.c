@@ -149,6 +149,11 @@ static void test_read(void **state)
 {
 	struct place_node nodes[] = { { .id = 0 }, { .id = 8 } };
 	const struct place_topology topology = { .n_nodes = 2, .nodes = nodes };
+	struct place_node_sample samples[] = {
+		{ .n_pools = 2, .pools = { { 2 << 20, 1, 0 }, { 1 << 30, 0, 0 } } },
+		{ .n_pools = 2, .pools = { { 2 << 20, 1, 0 }, { 64 << 10, 1, 1 } } }
+	};
+	const struct place_sample sample = { .n_nodes = 2, .nodes = samples };
 	char folder[] = "/tmp/test_reclaim.XXXXXX", command[64];
 	struct place_reclaim reclaims[2];
 	struct place_text text = { 0 };
@@ -160,16 +165,23 @@ static void test_read(void **state)
 	assert_return_code(place_root_open(folder, &root), 0);
 	memset(reclaims, 0x5a, sizeof(reclaims));
 	memset(&stall, 0x5a, sizeof(stall));
-	place_reclaim_read(&root, &text, &topology, reclaims, &stall);
+	place_reclaim_read(&root, &text, &topology, &sample, reclaims, &stall);
 	assert_int_equal(reclaims[0].known | reclaims[1].known | stall.known, 0);
+	assert_int_equal(stall.n_surplus, 0);
+	write_file(folder, "sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages",
+		   "7\n");
+	write_file(folder, "sys/kernel/mm/hugepages/hugepages-64kB/nr_overcommit_hugepages", "x\n");
 	write_file(folder, "sys/devices/system/node/node8/vmstat", "nr_vmscan_write 5\n");
 	write_file(folder, "proc/meminfo", "SwapTotal: 8 kB\nSwapFree: 8 kB\n");
 	write_file(folder, "proc/pressure/memory",
 		   "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
-	place_reclaim_read(&root, &text, &topology, reclaims, &stall);
+	place_reclaim_read(&root, &text, &topology, &sample, reclaims, &stall);
 	assert_int_equal(reclaims[0].known, 0);
 	assert_int_equal(reclaims[1].written_pages, 5);
 	assert_int_equal(stall.known, PLACE_STALL_SOME | PLACE_STALL_SWAP);
+	assert_int_equal(stall.n_surplus, 1);
+	assert_int_equal(stall.surplus[0].page_bytes, 2 << 20);
+	assert_int_equal(stall.surplus[0].pages, 7);
 	place_text_done(&text);
 	place_root_close(&root);
 	snprintf(command, sizeof(command), "rm -r %s", folder);
