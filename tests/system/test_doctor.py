@@ -190,6 +190,17 @@ def test_hugepages_against_their_pool(watch, free, surplus, status, found):
     assert daemon.doctor()[:2] == (status, found)
 
 
+def test_more_than_are_shown(watch):
+    """What is left out is said to be left out, and each is counted."""
+    daemon = watch([guest(5000 + i, f"one{i}", 2000, "bind") for i in range(70)], swap_mib=0)
+    status, found, first = daemon.doctor()
+    assert status == 2 and first.startswith("CRITICAL: 64 critical findings, ")
+    assert list(found.values()).count("may_be_killed") == 64
+    assert "more_at_risk" in found.values()
+    assert daemon.metric("guests_may_be_killed") == 70
+    assert len(re.findall(r"^placed_guest_short_bytes\{", daemon.run("metrics").stdout, re.M)) == 70
+
+
 def test_recorded_host(box, tmp_path):
     """What was recorded when its guests ran well: nobody is at risk."""
     daemon = Daemon(box, HOSTS / "4n-guests", tmp_path / "log")
