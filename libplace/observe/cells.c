@@ -152,6 +152,16 @@ static int cut_up(const char *maps, const struct place_ranges *found,
 	return 0;
 }
 
+/* A kernel's maps do not overlap; a recording may say anything. */
+static bool are_apart(const struct place_range *ranges, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (ranges[i].start < ranges[j].end && ranges[j].start < ranges[i].end)
+				return false;
+	return true;
+}
+
 int place_cells_find(const char *maps, const struct place_mounts *mounts,
 		     const struct place_guest *guest, const struct place_cells *cells,
 		     struct place_range ranges[PLACE_CELLS_MAX])
@@ -168,7 +178,7 @@ int place_cells_find(const char *maps, const struct place_mounts *mounts,
 		return cut_up(maps, found, cells, ranges);
 	for (size_t i = 0; r == 0 && i < cells->n; i++)
 		r = find_one(maps, found, cells, i, find_loader(maps), &ranges[i]);
-	return r;
+	return r == 0 && !are_apart(ranges, cells->n) ? -ENOTUNIQ : r;
 }
 
 /* ---- who runs them ------------------------------------------------------------------------- */
