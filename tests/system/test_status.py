@@ -69,7 +69,7 @@ def serve(box):
 
 def test_json_shape(serve):
     status = serve(b"web1", b"web2").json("status")
-    assert set(status) == {"nodes", "guests", "moves", "promises", "findings", "daemon"}
+    assert set(status) == {"nodes", "guests", "cells", "moves", "promises", "findings", "daemon"}
     assert [node["node"] for node in status["nodes"]] == [0, 8]
     assert status["nodes"][0]["free_bytes"] == 40 << 30
     assert status["nodes"][0]["pool_free_pages"] == {"2048": 7, "1048576": 0}
