@@ -98,7 +98,9 @@ def start_libvirtd():
             file.write("libvirt-qemu:x:64055:\n")
     for folder in ("/etc/libvirt", LOG.parent):
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-    pathlib.Path("/etc/libvirt/qemu.conf").write_text(QEMU_CONF)
+    # v1 mounts cpu and cpuacct together, and libvirt wants both or none of them.
+    both = '"cpu", "cpuacct"' if (CGROUPS / "cpu,cpuacct").exists() or (CGROUPS / "cpuset").exists() else '"cpu"'
+    pathlib.Path("/etc/libvirt/qemu.conf").write_text(QEMU_CONF.replace('"cpu"', both))
     pathlib.Path("/etc/libvirt/libvirtd.conf").write_text(LIBVIRTD_CONF)
     with open("/var/log/libvirt/output", "wb") as output:
         daemon = subprocess.Popen(["libvirtd"], stdout=output, stderr=output)
