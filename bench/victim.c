@@ -5,8 +5,9 @@
  *line each on stdout.
  *
  *	victim MIB NODE [huge] [shared] [hugetlb] [keep] [mergeable] [split=NODE] [pin=half|pin=odd]
- *[busy]
+ *[busy] [duty]
  *
+ * busy is two threads that access and map memory; with duty they leave two fifths of a CPU.
  * keep leaves the policy bind:NODE in place, hugetlb takes 2 MiB pages of the pool, mergeable lets
  *KSM have it (all pages are alike).
  *
@@ -41,6 +42,7 @@ static size_t size;
 static _Atomic uint64_t longest_access_ns, longest_map_ns, accesses;
 static _Atomic uint64_t access_since_ns, map_since_ns; /* when what is under way began */
 static atomic_bool is_ending;
+static bool has_duty;
 
 static uint64_t now_ns(void)
 {
@@ -64,22 +66,38 @@ static uint64_t time_since(uint64_t since_ns)
 	return since_ns && now > since_ns ? now - since_ns : 0;
 }
 
+/*
+ * A CPU of its own is more than a node of one CPU has (numad wants 15 % left): three parts of work,
+ * two of sleep.
+ */
+static void rest(uint64_t *since_ns)
+{
+	const struct timespec nap = { .tv_nsec = 2000000 };
+
+	if (!has_duty || now_ns() < *since_ns + 3000000)
+		return;
+	nanosleep(&nap, NULL);
+	*since_ns = now_ns();
+}
+
 /* Writes to random pages; a stall is the longest time one write took. */
 static void *access_pages(void *data)
 {
-	uint64_t seed = 88172645463325252U, before, after;
+	uint64_t seed = 88172645463325252U, before, after, since;
 
 	(void)data;
-	before = now_ns();
+	since = now_ns();
 	while (!atomic_load(&is_ending)) {
+		rest(&since);
+		before = now_ns();
 		seed ^= seed << 13;
 		seed ^= seed >> 7;
 		seed ^= seed << 17;
 		atomic_store_explicit(&access_since_ns, before, memory_order_relaxed);
 		memory[seed % (size / PAGE) * PAGE]++;
 		after = now_ns();
+		atomic_store_explicit(&access_since_ns, 0, memory_order_relaxed);
 		keep_longest(&longest_access_ns, after - before);
-		before = after;
 		atomic_fetch_add(&accesses, 1);
 	}
 	return NULL;
@@ -88,7 +106,7 @@ static void *access_pages(void *data)
 /* As a thread of QEMU that starts another one, or malloc in a new arena. */
 static void *map_memory(void *data)
 {
-	const struct timespec nap = { .tv_nsec = 200000 };
+	const struct timespec nap = { .tv_nsec = has_duty ? 1000000 : 200000 };
 
 	(void)data;
 	while (!atomic_load(&is_ending)) {
@@ -234,6 +252,7 @@ int main(int argc, char **argv)
 		for (unsigned word = 0; word < 6; word++)
 			if (strcmp(argv[i], words[word]) == 0)
 				wants |= 1U << word;
+		has_duty = has_duty || strcmp(argv[i], "duty") == 0;
 		if (strncmp(argv[i], "pin=", 4) == 0)
 			pin = argv[i] + 4;
 		if (strncmp(argv[i], "split=", 6) == 0)
