@@ -291,6 +291,25 @@ static bool is_at_hand(const struct cycle *cycle, size_t i)
 	return false;
 }
 
+/*
+ * It was wide, and is no more: somebody gave it one node, or a policy. A guest that migrates, or
+ * that could not be looked at, is what it was.
+ */
+static void let_go(struct cycle *cycle, size_t i)
+{
+	const struct place_guest *facts = &cycle->watch.guests[i];
+	const enum place_class class = cycle->watch.classes[i];
+	struct wide_guest *guest = NULL;
+
+	if (cycle->watch.traits[i] & PLACE_TRAIT_CELLS &&
+	    (place_class_moves_memory(class) || class == PLACE_CLASS_INTERLEAVED))
+		guest = wide_find(&cycle->wide, facts->pid, facts->start_ns);
+	if (!guest || !guest->is_wide || cycle->is_dry_run)
+		return;
+	moves_release(&cycle->moves, facts->pid, facts->start_ns);
+	*guest = (struct wide_guest){ .pid = facts->pid, .start_ns = facts->start_ns };
+}
+
 void cycle_act_wide(struct cycle *cycle)
 {
 	struct wide_guest *best = NULL;
@@ -301,7 +320,11 @@ void cycle_act_wide(struct cycle *cycle)
 		const struct place_guest *facts = &cycle->watch.guests[i];
 		struct wide_guest *guest;
 
-		if (!may_be_wide(cycle, i) || !is_at_hand(cycle, i))
+		if (!may_be_wide(cycle, i)) {
+			let_go(cycle, i);
+			continue;
+		}
+		if (!is_at_hand(cycle, i))
 			continue;
 		guest = wide_add(&cycle->wide, facts->pid, facts->start_ns);
 		if (!guest)
