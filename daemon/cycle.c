@@ -86,10 +86,13 @@ static void refresh(struct cycle *cycle)
 /* Of the rows as they are now: before anything else that goes by them. */
 static void mark(struct cycle *cycle)
 {
+	/* Nearly never: not a search for each guest of a steady host. */
+	const bool has_to_mend = moves_has_to_mend(&cycle->moves);
+
 	for (size_t i = 0; i < cycle->watch.n; i++) {
 		const struct cycle_memory *memory = &cycle->memories[i];
-		const bool is_mending =
-			moves_is_mending(&cycle->moves, memory->pid, memory->start_ns);
+		const bool is_mending = has_to_mend && moves_is_mending(&cycle->moves, memory->pid,
+									memory->start_ns);
 
 		cycle->held_until_ns[i] = is_mending ? UINT64_MAX : memory->held_until_ns;
 		cycle->is_moving[i] = moves_is_moving(&cycle->moves, memory->pid, memory->start_ns);
