@@ -55,13 +55,18 @@ class Victim(Program):
 
     n_groups = 0
 
-    def __init__(self, build, mib, node, *words):
+    def __init__(self, build, mib, node, *words, is_waited_for=True):
         Victim.n_groups += 1
         self.group = CGROUPS / f"victim{Victim.n_groups}"
         (CGROUPS / "cgroup.subtree_control").write_text("+memory")
         self.group.mkdir()
         super().__init__("sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', self.group, build / "bench/victim",
                          mib, node, *words)
+        if is_waited_for:
+            self.wait()
+
+    def wait(self):
+        """Until its memory is there."""
         self.where = self.read()
         self.pid = self.where["pid"]
 
