@@ -137,6 +137,13 @@ def numad(is_fresh=False):
     return Daemon(*([] if is_fresh else SHIFTED), "numad", "-i", "5:15", pid_file="/var/run/numad.pid")
 
 
+def tell_numad_log():
+    """Why it moved nothing."""
+    log = pathlib.Path("/var/log/numad.log")
+    for line in log.read_text(errors="replace").splitlines()[-8:] if log.exists() else ["it has no log"]:
+        print(f"  ! numad: {line}")
+
+
 class Figures:
     """Values of the rounds, and goals; all goals are told again at the end."""
 
