@@ -92,10 +92,12 @@ static int add(struct walk *walk, const char *path)
 }
 
 /*
- * A group and those above it, top first, that have exactly these nodes. libvirt's own of a domain
- * begins with its name; machine.slice and what lies above it have all nodes or other guests.
+ * A thread's own group, if it has exactly these nodes. Those above it are never written: libvirt
+ * gives them none (v2) or all (v1), and on a host of two nodes "all" looks as if we had widened it.
+ * Where one of them has just these nodes, somebody confined more than this guest: not ours to
+ * change.
  */
-static int add_with_parents(struct walk *walk, const char *path)
+static int add_own(struct walk *walk, const char *path)
 {
 	char group[PLACE_GROUP_PATH_MAX];
 	struct place_set mems;
@@ -103,23 +105,20 @@ static int add_with_parents(struct walk *walk, const char *path)
 
 	if (strlen(path) >= sizeof(group))
 		return -ENAMETOOLONG;
-	for (size_t size = strcspn(path, "/"); *path; size += 1 + strcspn(path + size + 1, "/")) {
+	for (size_t size = strcspn(path, "/"); path[size];
+	     size += 1 + strcspn(path + size + 1, "/")) {
 		memcpy(group, path, size);
 		group[size] = '\0';
 		r = read_mems(walk->root, walk->text, walk->mounts, group, &mems);
-		if (r == 0 && place_set_equal(&mems, walk->mems) &&
-		    !is_known(walk->groups, group)) {
-			r = add(walk, group);
-			if (r < 0)
-				return r;
-		}
-		if (!path[size])
-			return r == 0 && walk->is_strict && !place_set_is_empty(&mems) &&
-					       !place_set_equal(&mems, walk->mems) ?
-				       -EBUSY :
-				       0;
+		if (walk->is_strict && r == 0 && place_set_equal(&mems, walk->mems))
+			return -EBUSY;
 	}
-	return 0;
+	r = read_mems(walk->root, walk->text, walk->mounts, path, &mems);
+	if (r < 0)
+		return 0;
+	if (place_set_equal(&mems, walk->mems))
+		return is_known(walk->groups, path) ? 0 : add(walk, path);
+	return walk->is_strict && !place_set_is_empty(&mems) ? -EBUSY : 0;
 }
 
 int cgroup_of_thread(const struct place_root *root, struct place_text *text,
@@ -151,7 +150,7 @@ static int visit_thread(unsigned tid, void *data)
 		return r == -ENAMETOOLONG ? r : 0;
 	/* Looked up for each thread, since the path of a group is its only name: vCPUs have many.
 	 */
-	return add_with_parents(walk, path);
+	return add_own(walk, path);
 }
 
 /* ---- nobody else in them ------------------------------------------------------------------- */

@@ -26,9 +26,9 @@ struct cgroup_mems {
 };
 
 /*
- * The groups of a guest's threads, and those above them, that have cpuset.mems of their own. A
- * group that somebody else's process lives in is none of its own: -EBUSY. With is_strict also where
- * a thread's own group has other nodes.
+ * The groups of a guest's threads that have exactly these nodes in cpuset.mems. A group that
+ * somebody else's process lives in is none of its own: -EBUSY. With is_strict also where a
+ * thread's own group has other nodes, or one above it has just these.
  *
  * Returns: 0 or -errno: -ESRCH gone; -ENODATA nothing confines it; -ENOMEM.
  * Ownership: cgroup_mems_done().
