@@ -95,7 +95,11 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
 
 	(void)source, (void)revents;
 	n = recv(fd, &report, sizeof(report), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	/*
+	 * A child that ended with a command unread resets the connection, which is told before what
+	 * it had sent: that, or its end, is read the next time.
+	 */
+	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET))
 		return 0;
 	if (n != (ssize_t)sizeof(report) || report.end >= MOVER_END_COUNT) {
 		finish(mover, MOVER_DIED);

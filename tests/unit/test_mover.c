@@ -210,14 +210,31 @@ static void test_stop(void **state)
 	struct scene *scene = *state;
 
 	scene->script->nap_us = 20000; /* not done before it is told, however busy the host */
+	scene->order.stall_budget_ms = 1;
 	start(scene);
 	mover_pause(scene->mover);
 	wait_for_progress(scene, 1);
+	assert_int_equal(scene->n_done, 0);
 	mover_stop(scene->mover);
 	mover_stop(scene->mover);
 	finish(scene, MOVER_STOPPED);
 	assert_int_equal(scene->last.error, -ECANCELED);
 	assert_int_equal(moved(scene), script_bytes_on(scene->script, 1));
+}
+
+/* Nobody hears a command behind the stop. Its last word is heard all the same. */
+static void test_command_that_nobody_reads(void **state)
+{
+	struct scene *scene = *state;
+	siginfo_t info;
+
+	scene->script->nap_us = 20000;
+	scene->order.stall_budget_ms = 1;
+	start(scene);
+	mover_stop(scene->mover);
+	mover_set_bandwidth(scene->mover, 1);
+	assert_int_equal(waitid(P_PID, (id_t)scene->child, &info, WEXITED | WNOWAIT), 0);
+	finish(scene, MOVER_STOPPED);
 }
 
 static void test_pressure(void **state)
@@ -242,8 +259,10 @@ static void test_hanging_call(void **state)
 	scene->script->stall_after = 3;
 	start(scene);
 	wait_for_progress(scene, 1);
+	assert_int_equal(scene->n_done, 0);
 	scene->script->now_ns += 3000000000;
 	wait_for_progress(scene, 2);
+	assert_int_equal(scene->n_done, 0);
 	assert_true(scene->last.call_ns >= 3000000000);
 	mover_stop(scene->mover);
 	finish(scene, MOVER_STOPPED);
@@ -344,6 +363,7 @@ int main(void)
 		SCENE(test_pause_resume),
 		SCENE(test_less_bandwidth),
 		SCENE(test_stop),
+		SCENE(test_command_that_nobody_reads),
 		SCENE(test_pressure),
 		SCENE(test_hanging_call),
 		SCENE(test_killed),
