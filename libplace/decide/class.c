@@ -63,7 +63,7 @@ bool place_class_moves_cpus(enum place_class class, unsigned traits)
 bool place_class_changes_nodes(enum place_class class, const struct place_guest *guest,
 			       unsigned traits)
 {
-	if (class != PLACE_CLASS_AUTO || traits & PLACE_TRAIT_SLOTS ||
+	if (class != PLACE_CLASS_AUTO || traits & (PLACE_TRAIT_SLOTS | PLACE_TRAIT_SESSION) ||
 	    !(guest->known & PLACE_GUEST_MEMS) || place_set_count(&guest->mems) != 1)
 		return false;
 	return guest->bind == PLACE_BIND_CPUSET ||

@@ -39,7 +39,8 @@ bool place_class_moves_cpus(enum place_class class, unsigned traits);
  * advice and wrote the answer into its groups, so nobody chose that node. From one to one alone:
  * with more, the kernel's remapping of policies ends elsewhere (act/cgroup.h). libvirt would plug
  * memory into the nodes that it knows: who has slots for it keeps his. Memory that others map as
- * well has a policy of its own, which no cpuset changes: not in strict mode.
+ * well has a policy of its own, which no cpuset changes: not in strict mode. And root's libvirt
+ * alone is asked whose groups these are: a user may write anything into a record of his own.
  *
  * Whoever relocates a guest for somebody else's sake asks this too.
  */

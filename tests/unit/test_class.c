@@ -139,6 +139,9 @@ static void test_who_changes_nodes(void **state)
 			bind == PLACE_BIND_CPUSET);
 		assert_false(
 			place_class_changes_nodes(PLACE_CLASS_AUTO, &guest, PLACE_TRAIT_SLOTS));
+		/* Its record is a user's own. */
+		assert_false(
+			place_class_changes_nodes(PLACE_CLASS_AUTO, &guest, PLACE_TRAIT_SESSION));
 	}
 	guest.bind = PLACE_BIND_STRICT;
 	place_set_add(&guest.mems, 0);
