@@ -19,6 +19,13 @@ bool child_is_there(pid_t pid)
 	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+bool child_runs(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && !info.si_pid;
+}
+
 void child_kill(int pid_fd, pid_t pid)
 {
 	if (pid_fd >= 0)

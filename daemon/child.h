@@ -17,5 +17,8 @@ void child_kill(int pid_fd, pid_t pid);
 /* Whether it has not been reaped: it runs, or hangs in the kernel. */
 bool child_is_there(pid_t pid);
 
+/* The same, of one that has not ended yet: nothing that only waits to be reaped. */
+bool child_runs(pid_t pid);
+
 /* In a child: closes what lies between the two, and not them. */
 void child_close_between(int first, int end);

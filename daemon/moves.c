@@ -69,9 +69,13 @@ static void share_bandwidth(struct moves *moves)
 			mover_set_bandwidth(moves->list[i].mover, share);
 }
 
+/*
+ * Only who was killed can hang: who tells of its end has come out of the kernel, and may be gone a
+ * moment after the next move began.
+ */
 static bool is_hung(const struct move *move)
 {
-	return !move->mover && move->child && child_is_there(move->child);
+	return !move->mover && move->report.is_killed && child_runs(move->child);
 }
 
 /*
@@ -198,6 +202,7 @@ static void describe(struct moves *moves, struct move *move, const struct place_
 	move->start_ns = step->start_ns;
 	move->to_node = step->to_node;
 	move->planned_bytes = step->bytes;
+	move->changes_nodes = step->changes_nodes;
 	move->begin_ns = place_host_now_ns(moves->host);
 	if (guest->known & PLACE_GUEST_NAME)
 		memcpy(move->name, guest->name, sizeof(move->name));
@@ -281,6 +286,9 @@ void moves_check(struct moves *moves, bool is_paused)
 		if (reason) {
 			move->reason = reason;
 			mover_stop(move->mover);
+		} else if (is_paused && move->changes_nodes) {
+			move->reason = "paused";
+			mover_stop(move->mover);
 		} else if (is_paused != move->is_paused) {
 			move->is_paused = is_paused;
 			if (is_paused)
@@ -322,6 +330,8 @@ int moves_init(sd_event *event, struct place_host *host, struct place_watch *wat
 void moves_done(struct moves *moves)
 {
 	moves->realtime_job = job_cancel(moves->realtime_job);
+	if (moves->mend_job)
+		moves->mend_child = job_pid(moves->mend_job);
 	moves->mend_job = job_cancel(moves->mend_job);
 	for (size_t i = 0; i < MOVES_MAX; i++) {
 		if (moves->list[i].mover)

@@ -41,6 +41,7 @@ struct move {
 	unsigned to_node;
 	uint64_t planned_bytes;
 	uint64_t begin_ns, end_ns;
+	bool changes_nodes; /* its groups are wide meanwhile */
 	bool is_paused;
 	enum mover_end end;
 	const char *reason; /* why we stopped it, or NULL */
@@ -63,6 +64,7 @@ struct moves {
 	size_t next; /* the place of the next one, if it is free */
 	struct move list[MOVES_MAX];
 	struct job *mend_job;
+	pid_t mend_child; /* of the one that was given up last: it may hang in the kernel */
 	struct job *realtime_job;
 	struct realtime_finding realtime;
 	uint64_t realtime_ns; /* when that was looked at, 0: never */
@@ -93,8 +95,8 @@ int moves_steer(struct moves *moves, const struct place_step *step, size_t i);
 
 /*
  * Starts the move of a step of the guest at index i of the watch. reserve_bytes: what must stay
- * free on the target. range: that part of its memory alone, NULL is all. Returns: 0 or -errno; the
- * log has said why.
+ * free on the target. range: that part of its memory alone, NULL is all. Returns: 0; -EAGAIN as
+ * many run as there are places; or -errno, and the log has said why.
  */
 int moves_start(struct moves *moves, const struct place_step *step, size_t i,
 		uint64_t reserve_bytes, const struct pages_range *range);
@@ -104,7 +106,10 @@ size_t moves_n_running(const struct moves *moves);
 /* What moves under way will still bring to a node. */
 uint64_t moves_coming_bytes(const struct moves *moves, unsigned node);
 
-/* Stops moves whose guest has changed: gone, migrating, excluded. Pauses or resumes the others. */
+/*
+ * Stops moves whose guest has changed: gone, migrating, excluded. Pauses or resumes the others; one
+ * that changes nodes is stopped instead, since its groups would stay wide for as long.
+ */
 void moves_check(struct moves *moves, bool is_paused);
 
 /*

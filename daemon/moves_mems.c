@@ -12,6 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "moves_parts.h"
 #include "tell/event.h"
 
@@ -22,7 +23,11 @@
  * what it left is looked at twice, so far apart.
  */
 #define INHERITED_AGAIN_NS UINT64_C(5000000000)
-/* A vCPU's thread is there first, and libvirt makes a group for it a moment later. */
+/*
+ * A vCPU's thread is there first, and libvirt makes a group for it a moment later, and gives it
+ * CPUs: what is written before would be overwritten.
+ */
+#define NEWS_AFTER_NS UINT64_C(3000000000)
 #define NEWS_FOR_NS UINT64_C(15000000000)
 /* Threads that come and go in the same number between two turns are found this late. */
 #define FOLLOW_AGAIN_NS UINT64_C(60000000000)
@@ -111,7 +116,8 @@ static void take_mended(struct moves *moves, struct intent *intent, const struct
 	const uint64_t now_ns = place_host_now_ns(moves->host);
 	const enum relocate_state state = mended->state;
 
-	if (mended->r < 0 || state == RELOCATE_WIDE) {
+	/* -EBUSY: somebody else lives where libvirt added a thread, and that one stays. */
+	if ((mended->r < 0 && mended->r != -EBUSY) || state == RELOCATE_WIDE) {
 		if (!intent->is_told)
 			event(LOG_WARNING, EVENT_TROUBLE, KV_U64("pid", (uint64_t)intent->pid),
 			      KV("note", "its cpuset is wide and cannot be narrowed yet"),
@@ -133,7 +139,8 @@ static void take_mended(struct moves *moves, struct intent *intent, const struct
 
 static void take_followed(struct moves *moves, struct intent *intent, const struct mended *mended)
 {
-	intent->is_due = mended->r < 0;
+	/* Where somebody else has a hand in it, it is looked at again after a while. */
+	intent->is_due = mended->r < 0 && mended->r != -EBUSY;
 	if (mended->state == RELOCATE_FORWARD) {
 		if (mended->r > 0)
 			event(LOG_INFO, EVENT_STEER, KV_U64("pid", (uint64_t)intent->pid),
@@ -142,8 +149,8 @@ static void take_followed(struct moves *moves, struct intent *intent, const stru
 			      KV("note", "threads that libvirt added go where the others are"));
 		return;
 	}
-	/* libvirt opens a group for a moment while it adds a vCPU. */
-	if (mended->state == RELOCATE_WIDE)
+	/* libvirt opens a group for a moment while it adds a vCPU. Unknown is not gone. */
+	if (mended->state == RELOCATE_WIDE || mended->r < 0)
 		return;
 	/* Gone; or an administrator gave it other nodes, and those stand. */
 	intents_drop(&moves->intents, INTENT_NODES, intent->pid, intent->start_ns);
@@ -155,6 +162,8 @@ static void on_mended(void *data, int r, const void *bytes, size_t size)
 	struct moves *moves = data;
 	struct mended mended;
 
+	if (r < 0)
+		moves->mend_child = job_pid(moves->mend_job);
 	moves->mend_job = NULL;
 	for (size_t i = 0; (i + 1) * sizeof(mended) <= size; i++) {
 		struct intent *intent;
@@ -215,7 +224,8 @@ static void mark_due(struct moves *moves, struct intent *intent, uint64_t now_ns
 	if (n != intent->n_threads)
 		intent->news_ns = now_ns;
 	intent->n_threads = n;
-	if (now_ns >= intent->news_ns + NEWS_FOR_NS && now_ns < intent->looked_ns + FOLLOW_AGAIN_NS)
+	if ((now_ns < intent->news_ns + NEWS_AFTER_NS || now_ns >= intent->news_ns + NEWS_FOR_NS) &&
+	    now_ns < intent->looked_ns + FOLLOW_AGAIN_NS)
 		return;
 	intent->looked_ns = now_ns;
 	intent->is_due = true;
@@ -226,8 +236,10 @@ void moves_mems_check(struct moves *moves)
 	const uint64_t now_ns = place_host_now_ns(moves->host);
 	bool is_any = false;
 
-	if (moves->mend_job)
+	/* What hangs in there holds the kernel's lock on all cpusets: others would wait for it. */
+	if (moves->mend_job || (moves->mend_child && child_runs(moves->mend_child)))
 		return;
+	moves->mend_child = 0;
 	for (size_t i = 0; i < moves->intents.n; i++) {
 		mark_due(moves, &moves->intents.list[i], now_ns);
 		is_any = is_any || moves_is_due(moves, &moves->intents.list[i]);

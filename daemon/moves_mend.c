@@ -78,6 +78,7 @@ static void mend_one(struct moves *moves, const struct intent *intent, struct me
 	struct act *act = moves->act;
 	struct cgroup_cpus cpus;
 	uint64_t start_ns;
+	int r;
 
 	mended->state = RELOCATE_NONE;
 	/* Whoever has the pid now may be another process. */
@@ -87,7 +88,9 @@ static void mend_one(struct moves *moves, const struct intent *intent, struct me
 		return;
 	if (intent->kind == INTENT_MEMS)
 		mended->r = relocate_mend(act, intent->pid, from, to);
-	mended->state = relocate_look(act, intent->pid, from, to);
+	r = relocate_look(act, intent->pid, from, to, &mended->state);
+	if (r < 0)
+		mended->r = r;
 	if (mended->state != RELOCATE_FORWARD || mended->r < 0)
 		return;
 	if (!find_cpus(moves, intent, &cpus)) {
@@ -165,6 +168,8 @@ void moves_mems_stop(struct moves *moves)
 	for (size_t i = 0; i < MOVES_MAX; i++)
 		if (moves->list[i].child)
 			wait_for_end(moves->list[i].child, &left_ms);
+	if (moves->mend_child)
+		wait_for_end(moves->mend_child, &left_ms);
 	pid = fork();
 	if (pid == 0)
 		mend_alone(moves);

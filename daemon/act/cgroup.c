@@ -16,7 +16,7 @@ struct walk {
 	struct cgroup_mems *groups;
 	size_t room;
 	int pid;
-	bool is_strict;
+	enum cgroup_find how;
 };
 
 static const char *mount_of(const struct place_mounts *mounts, bool is_v2)
@@ -110,7 +110,7 @@ static int add_own(struct walk *walk, const char *path)
 		memcpy(group, path, size);
 		group[size] = '\0';
 		r = read_mems(walk->root, walk->text, walk->mounts, group, &mems);
-		if (walk->is_strict && r == 0 && place_set_equal(&mems, walk->mems))
+		if (walk->how == CGROUP_ALL && r == 0 && place_set_equal(&mems, walk->mems))
 			return -EBUSY;
 	}
 	r = read_mems(walk->root, walk->text, walk->mounts, path, &mems);
@@ -118,7 +118,7 @@ static int add_own(struct walk *walk, const char *path)
 		return 0;
 	if (place_set_equal(&mems, walk->mems))
 		return is_known(walk->groups, path) ? 0 : add(walk, path);
-	return walk->is_strict && !place_set_is_empty(&mems) ? -EBUSY : 0;
+	return walk->how == CGROUP_ALL && !place_set_is_empty(&mems) ? -EBUSY : 0;
 }
 
 int cgroup_of_thread(const struct place_root *root, struct place_text *text,
@@ -176,7 +176,7 @@ static int check_own(struct walk *walk, const char *group)
 
 int cgroup_mems_find(const struct place_root *root, struct place_text *text,
 		     const struct place_mounts *mounts, int pid, const struct place_set *mems,
-		     bool is_strict, struct cgroup_mems *ret_groups)
+		     enum cgroup_find how, struct cgroup_mems *ret_groups)
 {
 	struct cgroup_mems groups = { .is_v2 = !mounts->cpuset_v1[0] };
 	struct walk walk = {
@@ -186,7 +186,7 @@ int cgroup_mems_find(const struct place_root *root, struct place_text *text,
 		.mems = mems,
 		.groups = &groups,
 		.pid = pid,
-		.is_strict = is_strict,
+		.how = how,
 	};
 	char path[32];
 	int r;
@@ -195,7 +195,7 @@ int cgroup_mems_find(const struct place_root *root, struct place_text *text,
 		return -ENODATA;
 	snprintf(path, sizeof(path), "proc/%d/task", pid);
 	r = place_root_each_id(root, path, "", visit_thread, &walk);
-	for (size_t i = 0; r == 0 && i < groups.n; i++)
+	for (size_t i = 0; r == 0 && how != CGROUP_SOME && i < groups.n; i++)
 		r = check_own(&walk, groups.paths[i]);
 	if (r == 0 && !groups.n)
 		r = -ENODATA;
@@ -215,10 +215,23 @@ void cgroup_mems_done(struct cgroup_mems *groups)
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
-/* Parents come before their children where it grows; the other way round where it shrinks. */
-static const char *nth(const struct cgroup_mems *groups, size_t i, bool grows)
+/* Returns: 1 it was written, 0 it is gone or has it already, -EBUSY it has something else ... */
+static int change_one(struct act *act, const struct place_root *root, struct place_text *text,
+		      const struct place_mounts *mounts, const char *group,
+		      const struct place_set *from, const struct place_set *to, const char *list)
 {
-	return groups->paths[grows ? i : groups->n - 1 - i];
+	struct place_set mems;
+	int r = read_mems(root, text, mounts, group, &mems);
+
+	if (r == 0 && place_set_equal(&mems, to))
+		return 0;
+	if (r == 0 && !place_set_equal(&mems, from))
+		return -EBUSY;
+	if (r == 0)
+		r = act->ops->write_mems(act, group, list);
+	if (r == -ENOENT || r == -ENODEV)
+		return 0;
+	return r < 0 ? r : 1;
 }
 
 int cgroup_mems_change(struct act *act, const struct place_root *root, struct place_text *text,
@@ -227,29 +240,20 @@ int cgroup_mems_change(struct act *act, const struct place_root *root, struct pl
 {
 	_cleanup_free_ char *list = malloc(PLACE_SET_TEXT_MAX);
 	const bool grows = place_set_is_subset(from, to);
-	struct place_set mems;
-	int n = 0, r;
+	int n = 0, error = 0, r;
 
 	if (!list)
 		return -ENOMEM;
 	r = place_set_format(to, list, PLACE_SET_TEXT_MAX);
-	for (size_t i = 0; r >= 0 && i < groups->n; i++) {
-		const char *group = nth(groups, i, grows);
-
-		r = read_mems(root, text, mounts, group, &mems);
-		if (r == -ENOENT || r == -ENODEV) {
-			r = 0;
-			continue;
-		}
-		if (r < 0 || place_set_equal(&mems, to))
-			continue;
-		if (!place_set_equal(&mems, from))
-			return -EBUSY;
-		r = act->ops->write_mems(act, group, list);
-		if (r == -ENOENT || r == -ENODEV)
-			r = 0;
-		else if (r == 0)
-			n++;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < groups->n && (!grows || !error); i++) {
+		r = change_one(act, root, text, mounts, groups->paths[i], from, to, list);
+		if (r >= 0)
+			n += r;
+		/* What fails weighs more than what somebody else wrote: that stands. */
+		else if (!error || error == -EBUSY)
+			error = r;
 	}
-	return r < 0 ? r : n;
+	return error ? error : n;
 }

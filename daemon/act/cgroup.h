@@ -21,30 +21,37 @@
 
 struct cgroup_mems {
 	size_t n;
-	char (*paths)[PLACE_GROUP_PATH_MAX]; /* below the cpuset controller, parents first */
+	char (*paths)[PLACE_GROUP_PATH_MAX]; /* below the cpuset controller, in no order */
 	bool is_v2;
 };
 
+/* Which groups will do. */
+enum cgroup_find {
+	CGROUP_SOME, /* those that have the nodes, whoever came to live there: ours are narrowed */
+	CGROUP_OWN,  /* -EBUSY where somebody else's process lives in one of them */
+	CGROUP_ALL, /* and where a thread's own group has other nodes, or one above it just these */
+};
+
 /*
- * The groups of a guest's threads that have exactly these nodes in cpuset.mems. A group that
- * somebody else's process lives in is none of its own: -EBUSY. With is_strict also where a
- * thread's own group has other nodes, or one above it has just these.
+ * The groups of a guest's threads that have exactly these nodes in cpuset.mems: each thread's own,
+ * none above it.
  *
- * Returns: 0 or -errno: -ESRCH gone; -ENODATA nothing confines it; -ENOMEM.
- * Ownership: cgroup_mems_done().
+ * Returns: 0 or -errno: -EBUSY they are not all its own (`how`); -ESRCH gone; -ENODATA none of its
+ * groups has these nodes; -ENOMEM. Ownership: cgroup_mems_done().
  */
 int cgroup_mems_find(const struct place_root *root, struct place_text *text,
 		     const struct place_mounts *mounts, int pid, const struct place_set *mems,
-		     bool is_strict, struct cgroup_mems *ret_groups);
+		     enum cgroup_find how, struct cgroup_mems *ret_groups);
 void cgroup_mems_done(struct cgroup_mems *groups);
 
 /*
- * Writes `to` into every group that has exactly `from`; parents first where it grows, last where
- * it shrinks. A group that has gone is none; one that has something else was written by somebody
- * else.
+ * Writes `to` into every group that has exactly `from`. A group that has gone is none; one that has
+ * something else was written by somebody else. Where it grows, the first that cannot be written
+ * ends it, and those before it stay written; where it shrinks, all others are written all the same:
+ * nothing stays wide that need not.
  *
  * Returns: how many were written; -EBUSY one had something else; or -errno of a write (-ENOSPC,
- * -EACCES). Those that were written before it stay written.
+ * -EACCES).
  */
 int cgroup_mems_change(struct act *act, const struct place_root *root, struct place_text *text,
 		       const struct place_mounts *mounts, const struct cgroup_mems *groups,

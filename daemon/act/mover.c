@@ -79,6 +79,7 @@ static void finish(struct mover *mover, enum mover_end end)
 	mover->last.end = end;
 	if (end == MOVER_DIED) {
 		child_kill(mover->pid_fd, mover->pid);
+		mover->last.is_killed = true;
 		/* It may have died before it could say so. */
 		if (mover->moves_mems)
 			mover->last.mems = RELOCATE_WIDE;
@@ -119,6 +120,7 @@ static int on_grace(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source, (void)usec;
 	child_kill(mover->pid_fd, mover->pid);
+	mover->last.is_killed = true;
 	if (mover->moves_mems)
 		mover->last.mems = RELOCATE_WIDE;
 	finish(mover, MOVER_STOPPED);

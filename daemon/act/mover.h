@@ -32,6 +32,7 @@ const char *mover_end_word(enum mover_end end);
 
 struct mover_report {
 	enum mover_end end;
+	bool is_killed;	       /* it did not end by itself: the child may hang in the kernel */
 	int error;	       /* -errno behind it, or 0 */
 	uint64_t total_bytes;  /* of address space to go through */
 	uint64_t looked_bytes; /* of it, done */

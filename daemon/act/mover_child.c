@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "arith.h"
 #include "host/cleanup.h"
 #include "host/root.h"
 #include "observe/mounts.h"
@@ -84,7 +85,8 @@ static int work_through(struct crew *crew, struct pages_work *work)
 	while (r == 0 && (i = atomic_fetch_add(&crew->next_window, 1)) < crew->n_windows) {
 		pages_window(crew->act, crew->ranges, crew->n_ranges, i, &window);
 		r = pages_move_window(work, &window);
-		atomic_fetch_add(&crew->looked_bytes, window.end - window.start);
+		if (r == 0)
+			atomic_fetch_add(&crew->looked_bytes, window.end - window.start);
 	}
 	for (unsigned round = 0; r == 0 && work->n_retries && round < RETRY_ROUNDS; round++) {
 		crew->act->ops->sleep_ns(crew->act, act_outcome_back_off_ns(ACT_BUSY));
@@ -390,18 +392,19 @@ static int run_all(struct crew *crew, int fd, struct mover_report *report)
 	int r;
 
 	if (order->moves_mems) {
-		r = relocate_widen(crew->act, order->pid, order->from_node, order->to_node);
+		r = relocate_widen(crew->act, order->pid, order->from_node, order->to_node,
+				   &crew->mems);
 		if (r < 0) {
 			fill_report(crew, report);
 			return r == -ENODATA || r == -EBUSY ? -EPERM : r;
 		}
-		crew->mems = RELOCATE_WIDE;
 	}
 	r = run_crew(crew, fd);
 	fill_report(crew, report);
 	if (order->moves_mems)
-		report->mems = relocate_settle(crew->act, order->pid, order->from_node,
-					       order->to_node, &report->count, room_left(crew));
+		report->mems = relocate_settle(
+			crew->act, order->pid, order->from_node, order->to_node, &report->count,
+			place_subtract(report->total_bytes, report->looked_bytes), room_left(crew));
 	if (report->mems == RELOCATE_FORWARD && order->cpus.name)
 		(void)relocate_cpus(crew->act, order->pid, &order->cpus);
 	return r;

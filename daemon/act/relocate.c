@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "arith.h"
+
 /* What each step needs: the host as it is now. */
 struct scene {
 	struct act *act;
@@ -45,11 +47,10 @@ static void close_scene(struct scene *scene)
 		place_root_close(&scene->root);
 }
 
-static int find(struct scene *scene, int pid, const struct place_set *mems, bool is_strict,
+static int find(struct scene *scene, int pid, const struct place_set *mems, enum cgroup_find how,
 		struct cgroup_mems *groups)
 {
-	return cgroup_mems_find(&scene->root, &scene->text, &scene->mounts, pid, mems, is_strict,
-				groups);
+	return cgroup_mems_find(&scene->root, &scene->text, &scene->mounts, pid, mems, how, groups);
 }
 
 static int change(struct scene *scene, const struct cgroup_mems *groups,
@@ -59,22 +60,43 @@ static int change(struct scene *scene, const struct cgroup_mems *groups,
 				  from, to);
 }
 
-int relocate_widen(struct act *act, int pid, unsigned from, unsigned to)
+/* Whether some group of its threads has exactly these nodes. Returns: 1, 0 or -errno. */
+static int have_some(struct scene *scene, int pid, const struct place_set *mems)
+{
+	struct cgroup_mems groups = { 0 };
+	const int r = find(scene, pid, mems, CGROUP_SOME, &groups);
+
+	cgroup_mems_done(&groups);
+	return r == -ENODATA ? 0 : r < 0 ? r : 1;
+}
+
+/* Half a guest's threads on other nodes than the rest: as it was. Returns: what came of it. */
+static enum relocate_state undo_widen(struct scene *scene, int pid,
+				      const struct cgroup_mems *groups)
+{
+	int r;
+
+	(void)change(scene, groups, &scene->both, &scene->from);
+	r = have_some(scene, pid, &scene->both);
+	return r == 0 || r == -ESRCH ? RELOCATE_NONE : RELOCATE_WIDE;
+}
+
+int relocate_widen(struct act *act, int pid, unsigned from, unsigned to,
+		   enum relocate_state *ret_state)
 {
 	struct cgroup_mems groups = { 0 };
 	struct scene scene;
 	int r;
 
+	*ret_state = RELOCATE_NONE;
 	if (from == to)
 		return -EINVAL;
 	r = open_scene(act, from, to, &scene);
 	if (r == 0)
-		r = find(&scene, pid, &scene.from, true, &groups);
+		r = find(&scene, pid, &scene.from, CGROUP_ALL, &groups);
 	if (r == 0) {
 		r = change(&scene, &groups, &scene.from, &scene.both);
-		/* Half a guest's threads on other nodes than the rest: as it was. */
-		if (r < 0)
-			(void)change(&scene, &groups, &scene.both, &scene.from);
+		*ret_state = r < 0 ? undo_widen(&scene, pid, &groups) : RELOCATE_WIDE;
 	}
 	cgroup_mems_done(&groups);
 	close_scene(&scene);
@@ -88,7 +110,7 @@ int relocate_widen(struct act *act, int pid, unsigned from, unsigned to)
 static int narrow(struct scene *scene, int pid, const struct place_set *mems)
 {
 	struct cgroup_mems groups = { 0 };
-	int r = find(scene, pid, &scene->both, false, &groups);
+	int r = find(scene, pid, &scene->both, CGROUP_SOME, &groups);
 
 	if (r == 0)
 		r = change(scene, &groups, &scene->both, mems);
@@ -100,26 +122,30 @@ static int narrow(struct scene *scene, int pid, const struct place_set *mems)
 static bool have_all(struct scene *scene, int pid, const struct place_set *mems)
 {
 	struct cgroup_mems groups = { 0 };
-	const int r = find(scene, pid, mems, true, &groups);
+	const int r = find(scene, pid, mems, CGROUP_ALL, &groups);
 
 	cgroup_mems_done(&groups);
 	return r == 0;
 }
 
-static bool goes_forward(const struct pages_count *count, uint64_t room_bytes)
+/* What was not looked at counts as memory that lies on the old node: it may. */
+static bool goes_forward(const struct pages_count *count, uint64_t unseen_bytes,
+			 uint64_t room_bytes)
 {
 	const uint64_t there = count->right_bytes + count->outcome_bytes[ACT_MOVED];
 	const uint64_t left = count->outcome_bytes[ACT_BUSY] + count->outcome_bytes[ACT_PINNED] +
 			      count->outcome_bytes[ACT_DENIED] + count->outcome_bytes[ACT_FULL] +
 			      count->no_block_bytes;
+	const uint64_t behind = place_add(left, unseen_bytes);
 
-	return there >= left && left <= room_bytes;
+	return there >= behind && behind <= room_bytes;
 }
 
 enum relocate_state relocate_settle(struct act *act, int pid, unsigned from, unsigned to,
-				    const struct pages_count *count, uint64_t room_bytes)
+				    const struct pages_count *count, uint64_t unseen_bytes,
+				    uint64_t room_bytes)
 {
-	const bool is_forward = goes_forward(count, room_bytes);
+	const bool is_forward = goes_forward(count, unseen_bytes, room_bytes);
 	enum relocate_state state = RELOCATE_WIDE;
 	struct scene scene;
 	int r = open_scene(act, from, to, &scene);
@@ -137,16 +163,6 @@ enum relocate_state relocate_settle(struct act *act, int pid, unsigned from, uns
 	return state;
 }
 
-/* Whether some group of its threads has exactly these nodes. Returns: 1, 0 or -errno. */
-static int have_some(struct scene *scene, int pid, const struct place_set *mems)
-{
-	struct cgroup_mems groups = { 0 };
-	const int r = find(scene, pid, mems, false, &groups);
-
-	cgroup_mems_done(&groups);
-	return r == -ENODATA ? 0 : r < 0 ? r : 1;
-}
-
 int relocate_mend(struct act *act, int pid, unsigned from, unsigned to)
 {
 	struct scene scene;
@@ -161,7 +177,8 @@ int relocate_mend(struct act *act, int pid, unsigned from, unsigned to)
 	return r == -EBUSY || r == -ENODATA || r == -ESRCH || r > 0 ? 0 : r;
 }
 
-enum relocate_state relocate_look(struct act *act, int pid, unsigned from, unsigned to)
+int relocate_look(struct act *act, int pid, unsigned from, unsigned to,
+		  enum relocate_state *ret_state)
 {
 	enum relocate_state state = RELOCATE_FOREIGN;
 	struct scene scene;
@@ -174,8 +191,8 @@ enum relocate_state relocate_look(struct act *act, int pid, unsigned from, unsig
 	else if (r == 0 && (r = have_some(&scene, pid, &scene.from)) != 0)
 		state = RELOCATE_BACK;
 	close_scene(&scene);
-	/* Somebody else lives in them now, or they are gone. */
-	return r == -ESRCH ? RELOCATE_NONE : r < 0 ? RELOCATE_FOREIGN : state;
+	*ret_state = r == -ESRCH ? RELOCATE_NONE : state;
+	return r < 0 && r != -ESRCH ? r : 0;
 }
 
 int relocate_cpus(struct act *act, int pid, const struct cgroup_cpus *cpus)
@@ -197,7 +214,7 @@ int relocate_follow(struct act *act, int pid, unsigned from, unsigned to,
 	int r = open_scene(act, from, to, &scene);
 
 	if (r == 0)
-		r = find(&scene, pid, &scene.from, false, &groups);
+		r = find(&scene, pid, &scene.from, CGROUP_OWN, &groups);
 	if (r == 0 && cpus)
 		(void)cgroup_cpus_give(act, &scene.root, &scene.text, &scene.mounts, pid, cpus,
 				       &scene.from);

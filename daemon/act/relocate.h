@@ -22,31 +22,37 @@ enum relocate_state {
 const char *relocate_state_word(enum relocate_state state);
 
 /*
- * Widens. Returns: 0 (RELOCATE_WIDE); or -errno and nothing is changed: -ENODATA its groups do not
- * have exactly the old node, -EBUSY others live in them or wrote meanwhile, -ESRCH, -ENOENT ...
+ * Widens. Returns: 0; or -errno: -ENODATA its groups do not have exactly the old node, -EBUSY
+ * others live in them or wrote meanwhile, -ESRCH, -ENOENT ... *ret_state: RELOCATE_WIDE, or after
+ * an error RELOCATE_NONE where nothing is changed; WIDE then is what could not be undone.
  */
-int relocate_widen(struct act *act, int pid, unsigned from, unsigned to);
+int relocate_widen(struct act *act, int pid, unsigned from, unsigned to,
+		   enum relocate_state *ret_state);
 
 /*
  * Narrows to one of them: to the new node where nearly all memory is there or more of it than on
  * the old one, and what is left fits there too (`room_bytes`: free beyond its reserve).
+ * unseen_bytes: of its address space, not gone through when the move ended.
  * Returns: what was made of it.
  */
 enum relocate_state relocate_settle(struct act *act, int pid, unsigned from, unsigned to,
-				    const struct pages_count *count, uint64_t room_bytes);
+				    const struct pages_count *count, uint64_t unseen_bytes,
+				    uint64_t room_bytes);
 
 /*
- * Narrows groups that are still wide: on to the new node where some have it already, since that
- * is where the others were going, else back to the old one. Returns: 0 nothing is wide any more, or
- * -errno: the intent stays.
+ * Narrows groups that are still wide, whoever else has come to live there: on to the new node where
+ * some have it already, since that is where the others were going, else back to the old one.
+ * Returns: 0 nothing is wide any more, or -errno: the intent stays.
  */
 int relocate_mend(struct act *act, int pid, unsigned from, unsigned to);
 
 /*
  * Where its groups are: WIDE if one of them is, FORWARD if one has the new node (those that came
  * later may have libvirt's), BACK, NONE: the guest is gone, FOREIGN: nothing of all that.
+ * Returns: 0 or -errno (-ENOMEM, -EMFILE ...): nobody knows.
  */
-enum relocate_state relocate_look(struct act *act, int pid, unsigned from, unsigned to);
+int relocate_look(struct act *act, int pid, unsigned from, unsigned to,
+		  enum relocate_state *ret_state);
 
 /*
  * After RELOCATE_FORWARD: the CPUs go with the memory. Returns: how many groups were given, or
@@ -58,7 +64,8 @@ int relocate_cpus(struct act *act, int pid, const struct cgroup_cpus *cpus);
  * Later, again and again: groups with the old node alone were made since by libvirt, which goes by
  * its own record (a vCPU was added). They get the new node, at once since nothing lies on the old
  * one, and its CPUs. What somebody gave the other groups since stays. cpus: NULL: none. Returns:
- * how many groups were changed, or -errno: -ESRCH gone.
+ * how many groups were changed, or -errno: -ESRCH gone, -EBUSY somebody else lives in one of them
+ * or wrote to it.
  */
 int relocate_follow(struct act *act, int pid, unsigned from, unsigned to,
 		    const struct cgroup_cpus *cpus);

@@ -22,6 +22,7 @@ static char top[32];
 static bool is_v2;
 static struct act act;
 static const char *refuse;  /* a group whose write fails */
+static int writes_left;	    /* so many, then all fail; < 0: none */
 static const char *rewrite; /* somebody else writes this one after us */
 static char written[16][128];
 static unsigned n_written;
@@ -74,8 +75,9 @@ static void expect_mems(const char *group, const char *mems)
 static int write_mems(struct act *unused, const char *group, const char *mems)
 {
 	(void)unused;
-	if (refuse && strstr(group, refuse))
+	if ((refuse && strstr(group, refuse)) || writes_left == 0)
 		return -ENOSPC;
+	writes_left--;
 	put_mems(group, mems);
 	if (rewrite && strstr(group, rewrite))
 		put_mems(group, "3\n");
@@ -148,6 +150,7 @@ static void begin(bool v2)
 	assert_non_null(mkdtemp(top));
 	act = (struct act){ .ops = &ops, .root_path = top };
 	refuse = rewrite = NULL;
+	writes_left = -1;
 	n_written = 0;
 	write_file("proc/mounts", v2 ? "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n" :
 				       "cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n"
@@ -186,16 +189,31 @@ static const struct pages_count all_there = {
 	.outcome_bytes = { [ACT_MOVED] = 1000, [ACT_PINNED] = 10 },
 };
 
+static enum relocate_state widened; /* what it came to */
+
+static int widen(int pid, unsigned from, unsigned to)
+{
+	return relocate_widen(&act, pid, from, to, &widened);
+}
+
+static enum relocate_state look(int pid, unsigned from, unsigned to)
+{
+	enum relocate_state state;
+
+	assert_int_equal(relocate_look(&act, pid, from, to, &state), 0);
+	return state;
+}
+
 static void test_forward(void **state)
 {
 	(void)state;
 	for (int v2 = 0; v2 < 2; v2++) {
 		begin(v2);
-		assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+		assert_int_equal(widen(100, 1, 0), 0);
 		expect_all("0-1");
 		assert_int_equal(n_written, 3);
 		n_written = 0;
-		assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 1000),
+		assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, 1000),
 				 RELOCATE_FORWARD);
 		expect_all("0");
 		assert_int_equal(n_written, 3);
@@ -213,13 +231,35 @@ static void test_back(void **state)
 
 	(void)state;
 	begin(true);
-	assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &less, 10000), RELOCATE_BACK);
+	assert_int_equal(widen(100, 1, 0), 0);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &less, 0, 10000), RELOCATE_BACK);
 	expect_all("1");
 	/* Most of it is there, but the rest has no room: narrowing would have somebody killed. */
-	assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 9), RELOCATE_BACK);
+	assert_int_equal(widen(100, 1, 0), 0);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, 9), RELOCATE_BACK);
 	expect_all("1");
+}
+
+/* It was told to stop, or there was no room any more: the most of it was not looked at. */
+static void test_ended_early(void **state)
+{
+	const struct pages_count few = { .outcome_bytes = { [ACT_MOVED] = 50 } };
+	const struct pages_count none = { 0 };
+
+	(void)state;
+	begin(true);
+	assert_int_equal(widen(100, 1, 0), 0);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &few, 950, 10000), RELOCATE_BACK);
+	expect_all("1");
+	assert_int_equal(widen(100, 1, 0), 0);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &none, 1000, 10000), RELOCATE_BACK);
+	expect_all("1");
+	/* The rest fits there, or it does not. */
+	assert_int_equal(widen(100, 1, 0), 0);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 500, 509), RELOCATE_BACK);
+	assert_int_equal(widen(100, 1, 0), 0);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 500, 510), RELOCATE_FORWARD);
+	expect_all("0");
 }
 
 static void test_refused_write_is_undone(void **state)
@@ -227,8 +267,57 @@ static void test_refused_write_is_undone(void **state)
 	(void)state;
 	begin(true);
 	refuse = "vcpu1";
-	assert_int_equal(relocate_widen(&act, 100, 1, 0), -ENOSPC);
+	assert_int_equal(widen(100, 1, 0), -ENOSPC);
+	assert_int_equal(widened, RELOCATE_NONE);
 	expect_all("1");
+}
+
+/* Not even that: whoever comes later is told that there is something to mend. */
+static void test_undo_is_refused(void **state)
+{
+	(void)state;
+	begin(true);
+	writes_left = 1;
+	assert_int_equal(widen(100, 1, 0), -ENOSPC);
+	assert_int_equal(widened, RELOCATE_WIDE);
+	writes_left = -1;
+	assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
+	expect_all("1");
+}
+
+/* Somebody wrote to one of them just now: the others are narrowed, wherever in the list it is. */
+static void test_narrowing_goes_on(void **state)
+{
+	static const char *const names[] = { "emulator", "vcpu0", "vcpu1" };
+
+	(void)state;
+	for (unsigned foreign = 0; foreign < 3; foreign++) {
+		char paths[3][PLACE_GROUP_PATH_MAX];
+		const struct cgroup_mems groups = { .n = 3, .paths = paths, .is_v2 = true };
+		struct place_set both = { 0 }, to = { 0 };
+		struct place_text text = { 0 };
+		struct place_mounts mounts;
+		struct place_root root;
+
+		begin(true);
+		place_set_add(&to, 1);
+		both = to;
+		place_set_add(&both, 0);
+		for (unsigned i = 0; i < 3; i++) {
+			snprintf(paths[i], sizeof(paths[i]), "machine.slice/a.scope/libvirt/%s",
+				 names[i]);
+			put_mems(paths[i], i == foreign ? "3\n" : "0-1\n");
+		}
+		assert_int_equal(place_root_open(top, &root), 0);
+		assert_int_equal(place_mounts_read(&root, &text, &mounts), 0);
+		assert_int_equal(
+			cgroup_mems_change(&act, &root, &text, &mounts, &groups, &both, &to),
+			-EBUSY);
+		place_text_done(&text);
+		place_root_close(&root);
+		for (unsigned i = 0; i < 3; i++)
+			expect_mems(paths[i], i == foreign ? "3" : "1");
+	}
 }
 
 static void test_not_ours(void **state)
@@ -237,37 +326,74 @@ static void test_not_ours(void **state)
 	begin(true);
 	/* One vCPU was pinned elsewhere by numatune: not all of its groups are ours to write. */
 	put_mems("machine.slice/a.scope/libvirt/vcpu1", "2\n");
-	assert_int_equal(relocate_widen(&act, 100, 1, 0), -EBUSY);
+	assert_int_equal(widen(100, 1, 0), -EBUSY);
 	expect_mems("machine.slice/a.scope/libvirt/vcpu1", "2");
 	expect_mems("machine.slice/a.scope/libvirt/vcpu0", "1");
 
 	begin(false);
 	write_file("sys/fs/cgroup/cpuset/machine/vcpu0/cgroup.procs", "100\n");
-	assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+	assert_int_equal(widen(100, 1, 0), 0);
 	assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
 	write_file("sys/fs/cgroup/cpuset/machine/vcpu0/cgroup.procs", "100\n4711\n");
-	assert_int_equal(relocate_widen(&act, 100, 1, 0), -EBUSY);
+	assert_int_equal(widen(100, 1, 0), -EBUSY);
 	expect_all("1");
 
 	/* More than this guest was confined to that node. */
 	begin(true);
 	put_mems("machine.slice", "1\n");
-	assert_int_equal(relocate_widen(&act, 100, 1, 0), -EBUSY);
+	assert_int_equal(widen(100, 1, 0), -EBUSY);
 	expect_all("1");
 	begin(false);
 
 	/* Its groups have another node; and nobody. */
-	assert_int_equal(relocate_widen(&act, 100, 2, 0), -EBUSY);
-	assert_int_equal(relocate_widen(&act, 99, 1, 0), -ESRCH);
+	assert_int_equal(widen(100, 2, 0), -EBUSY);
+	assert_int_equal(widen(99, 1, 0), -ESRCH);
+}
+
+/* Another process came while they were wide: what we widened we narrow. */
+static void test_another_process_meanwhile(void **state)
+{
+	const char *const procs = "sys/fs/cgroup/cpuset/machine/vcpu0/cgroup.procs";
+
+	(void)state;
+	begin(false);
+	assert_int_equal(widen(100, 1, 0), 0);
+	write_file(procs, "100\n4711\n");
+	assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
+	expect_all("1");
+	assert_int_equal(look(100, 1, 0), RELOCATE_BACK);
+
+	begin(false);
+	assert_int_equal(widen(100, 1, 0), 0);
+	write_file(procs, "100\n4711\n");
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, 1000), RELOCATE_FOREIGN);
+	expect_all("0");
+	/* What libvirt adds there is not ours to change any more. */
+	put_mems("machine/vcpu0", "1\n");
+	assert_int_equal(relocate_follow(&act, 100, 1, 0, NULL), -EBUSY);
+	expect_mems("machine/vcpu0", "1");
+}
+
+/* What could not be found out is not "somebody else's". */
+static void test_nobody_knows(void **state)
+{
+	char line[PLACE_GROUP_PATH_MAX + 16] = "0::/";
+	enum relocate_state seen;
+
+	(void)state;
+	begin(true);
+	memset(line + 4, 'x', PLACE_GROUP_PATH_MAX);
+	write_file("proc/100/task/101/cgroup", line);
+	assert_int_equal(relocate_look(&act, 100, 1, 0, &seen), -ENAMETOOLONG);
 }
 
 static void test_another_writer(void **state)
 {
 	(void)state;
 	begin(true);
-	assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+	assert_int_equal(widen(100, 1, 0), 0);
 	put_mems("machine.slice/a.scope/libvirt/vcpu0", "0-3\n");
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 1000), RELOCATE_FOREIGN);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, 1000), RELOCATE_FOREIGN);
 	expect_mems("machine.slice/a.scope/libvirt/vcpu0", "0-3");
 	expect_mems("machine.slice/a.scope/libvirt/vcpu1", "0");
 	expect_mems("machine.slice/a.scope/libvirt/emulator", "0");
@@ -280,7 +406,7 @@ static void test_mend(void **state)
 	for (int v2 = 0; v2 < 2; v2++)
 		for (unsigned step = 0; step < 4; step++) {
 			begin(v2);
-			assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+			assert_int_equal(widen(100, 1, 0), 0);
 			if (step & 1)
 				put_mems(v2 ? "machine.slice/a.scope/libvirt/vcpu0" :
 					      "machine/vcpu0",
@@ -300,15 +426,15 @@ static void test_mend_goes_on(void **state)
 	(void)state;
 	for (int v2 = 0; v2 < 2; v2++) {
 		begin(v2);
-		assert_int_equal(relocate_look(&act, 100, 1, 0), RELOCATE_BACK);
-		assert_int_equal(relocate_widen(&act, 100, 1, 0), 0);
+		assert_int_equal(look(100, 1, 0), RELOCATE_BACK);
+		assert_int_equal(widen(100, 1, 0), 0);
 		put_mems(v2 ? "machine.slice/a.scope/libvirt/vcpu1" : "machine/vcpu1", "0\n");
-		assert_int_equal(relocate_look(&act, 100, 1, 0), RELOCATE_WIDE);
+		assert_int_equal(look(100, 1, 0), RELOCATE_WIDE);
 		assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
 		expect_all("0");
-		assert_int_equal(relocate_look(&act, 100, 1, 0), RELOCATE_FORWARD);
-		assert_int_equal(relocate_look(&act, 99, 1, 0), RELOCATE_NONE);
-		assert_int_equal(relocate_look(&act, 100, 2, 3), RELOCATE_FOREIGN);
+		assert_int_equal(look(100, 1, 0), RELOCATE_FORWARD);
+		assert_int_equal(look(99, 1, 0), RELOCATE_NONE);
+		assert_int_equal(look(100, 2, 3), RELOCATE_FOREIGN);
 	}
 }
 
@@ -389,7 +515,7 @@ static void test_newcomers_follow(void **state)
 	assert_int_equal(relocate_follow(&act, 100, 1, 0, &cpus), 0);
 	assert_int_equal(n_written, 0);
 	put_libvirt("vcpu0", "1\n", "4-7\n");
-	assert_int_equal(relocate_look(&act, 100, 1, 0), RELOCATE_FORWARD);
+	assert_int_equal(look(100, 1, 0), RELOCATE_FORWARD);
 	assert_int_equal(relocate_follow(&act, 100, 1, 0, &cpus), 1);
 	assert_int_equal(n_written, 2);
 	assert_string_equal(written[0], "vcpu0=cpus 0-3");
@@ -414,8 +540,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forward),
 		cmocka_unit_test(test_back),
+		cmocka_unit_test(test_ended_early),
 		cmocka_unit_test(test_refused_write_is_undone),
+		cmocka_unit_test(test_undo_is_refused),
+		cmocka_unit_test(test_narrowing_goes_on),
 		cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_another_process_meanwhile),
+		cmocka_unit_test(test_nobody_knows),
 		cmocka_unit_test(test_another_writer),
 		cmocka_unit_test(test_mend),
 		cmocka_unit_test(test_mend_goes_on),

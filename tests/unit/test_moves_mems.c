@@ -98,11 +98,17 @@ static void expect_group(const char *name, const char *mems)
 	assert_string_equal(line, mems);
 }
 
+static bool hangs_in_write; /* and whoever waits for the child hears that it is lost */
+
 static int write_mems(struct act *act, const char *group, const char *mems)
 {
 	char path[256];
 
 	(void)act;
+	if (hangs_in_write) {
+		close_range(3, ~0U, 0);
+		pause();
+	}
 	snprintf(path, sizeof(path), "sys/fs/cgroup/%s/cpuset.mems", group);
 	write_file(path, mems);
 	return 0;
@@ -145,7 +151,7 @@ static int set_up(void **state)
 	moves = (struct moves){ .host = &host, .watch = &watch, .act = &act, .on_end = on_end };
 	saved[0] = '\0';
 	n_saved = 0;
-	refuse_to_save = false;
+	refuse_to_save = hangs_in_write = false;
 	write_file("proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
 	write_file("proc/100/stat", "100 (qemu) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 5 0 0\n");
 	put_thread(100, "emulator");
@@ -348,7 +354,11 @@ static void test_what_libvirt_adds(void **state)
 	put_thread(102, "emulator");
 	turn();
 	expect_group("vcpu1", "1");
+	/* libvirt writes last what it thinks; looked at 3 s after the thread came. */
 	put_thread(102, "vcpu1");
+	set_time(1017);
+	turn();
+	expect_group("vcpu1", "1");
 	set_time(1020);
 	turn();
 	expect_group("vcpu1", "0");
@@ -373,6 +383,71 @@ static void test_taken_back(void **state)
 	expect_group("vcpu0", "1");
 	assert_int_equal(moves.intents.n, 0);
 	assert_string_equal(saved, "placed intents 1\n");
+}
+
+/* Who cannot be looked at just now is not gone, and nobody gave it other nodes. */
+static void test_unknown_is_kept(void **state)
+{
+	char line[PLACE_GROUP_PATH_MAX + 16] = "0::/";
+
+	(void)state;
+	put_intent(INTENT_NODES, false);
+	memset(line + 4, 'x', PLACE_GROUP_PATH_MAX);
+	write_file("proc/100/task/101/cgroup", line);
+	turn();
+	assert_int_equal(moves.intents.n, 1);
+}
+
+/*
+ * One that was given up may write once more when it comes out of the kernel: until then there is no
+ * second one beside it.
+ */
+static void test_a_job_that_hangs(void **state)
+{
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(moves_mems_begin(&moves, &step), 0);
+	put_group("vcpu0", "0-1\n");
+	end_as(RELOCATE_WIDE);
+	hangs_in_write = true;
+	turn();
+	assert_true(moves.mend_child > 0);
+	hangs_in_write = false;
+	assert_int_equal(waitpid(moves.mend_child, NULL, 0), moves.mend_child);
+	child = fork();
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	assert_true(child > 0);
+	moves.mend_child = child;
+	turn();
+	expect_group("vcpu0", "0-1");
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	turn();
+	expect_group("vcpu0", "1");
+	assert_false(moves_has_to_mend(&moves));
+}
+
+/* Nor does the stop write beside it, as long as it waits. */
+static void test_a_stop_waits_for_the_job(void **state)
+{
+	const pid_t child = fork();
+
+	(void)state;
+	if (child == 0) {
+		usleep(50000);
+		write_mems(NULL, "machine/a.libvirt-qemu/vcpu0", "0-1\n");
+		_exit(0);
+	}
+	assert_true(child > 0);
+	put_intent(INTENT_MEMS, false);
+	moves.mend_child = child;
+	moves_mems_stop(&moves);
+	expect_group("vcpu0", "1");
+	assert_int_equal(waitpid(child, NULL, WNOHANG), -1);
 }
 
 /* Nobody is left to mend it, perhaps for good; whether it worked the next daemon looks. */
@@ -401,7 +476,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_libvirt_adds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_taken_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_unknown_is_kept, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_job_that_hangs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_stop_leaves_nothing_wide, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_stop_waits_for_the_job, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
