@@ -33,6 +33,13 @@
 #define NEW_FOR_NS NS_PER_S
 /* After a move there may be room for the next. */
 #define AFTER_MOVE_US 100000
+/*
+ * Anybody can begin processes all the time that look new. Turns sooner than after a second are ten
+ * at once, and then one for each second that goes by.
+ */
+#define QUICK_TURN_NS NS_PER_S
+#define QUICK_FOR_NS (10 * QUICK_TURN_NS)
+#define QUICK_BELOW_NS (900 * NS_PER_MS)
 
 /* ---- observing ---------------------------------------------------------------------------- */
 
@@ -214,14 +221,33 @@ static int begin_anew(struct cycle *cycle)
 	return r;
 }
 
+static void count_turn(struct cycle *cycle)
+{
+	const uint64_t now = now_ns(cycle);
+
+	if (now > QUICK_FOR_NS && cycle->quick_ns < now - QUICK_FOR_NS)
+		cycle->quick_ns = now - QUICK_FOR_NS;
+	if (cycle->n_turns++ && now < cycle->turned_ns + QUICK_BELOW_NS)
+		cycle->quick_ns += QUICK_TURN_NS;
+	cycle->turned_ns = now;
+}
+
+/* How soon a turn may be that is wanted so soon. */
+static uint64_t soon_us(struct cycle *cycle, uint64_t us)
+{
+	const bool is_spent = cycle->quick_ns + QUICK_TURN_NS > now_ns(cycle);
+
+	return is_spent && us < LEARNING_US ? LEARNING_US : us;
+}
+
 static void set_next_turn(struct cycle *cycle)
 {
 	const uint64_t s =
 		cycle->is_quick ? cycle->settings->interval_min_s : cycle->settings->interval_max_s;
 
-	turn_in(cycle, cycle->is_hurried  ? AFTER_MOVE_US :
-		       cycle->is_new	  ? NEW_US :
-		       cycle->is_crowded  ? CROWD_US :
+	turn_in(cycle, cycle->is_hurried  ? soon_us(cycle, AFTER_MOVE_US) :
+		       cycle->is_new	  ? soon_us(cycle, NEW_US) :
+		       cycle->is_crowded  ? soon_us(cycle, CROWD_US) :
 		       cycle->is_learning ? LEARNING_US :
 					    s * 1000000);
 }
@@ -258,14 +284,14 @@ static void decide_and_tell(struct cycle *cycle)
 	cycle_act_wide(cycle);
 	cycle->is_decided = true;
 	cycle->is_learning = moves_n_running(&cycle->moves) > 0 ||
-			     moves_has_to_mend(&cycle->moves) ||
+			     moves_mends_soon(&cycle->moves) ||
 			     is_unknown_since(cycle, LEARN_FOR_NS);
 	cycle->is_quick = cycle->plan.n_steps || cycle->looks.n_asked;
 }
 
 void cycle_turn(struct cycle *cycle)
 {
-	cycle->n_turns++;
+	count_turn(cycle);
 	cycle->is_stale = has_host_changed(cycle) || cycle->is_stale;
 	if (cycle->is_stale && begin_anew(cycle) < 0)
 		cycle_tell_trouble("the nodes changed and could not be read again");
@@ -411,8 +437,8 @@ static void on_looks_done(void *data)
 	decide_and_tell(cycle);
 	(void)looks_start(&cycle->looks);
 	if (cycle->is_hurried || cycle->is_new || cycle->is_learning)
-		turn_soon(cycle, cycle->is_hurried ? AFTER_MOVE_US :
-				 cycle->is_new	   ? NEW_US :
+		turn_soon(cycle, cycle->is_hurried ? soon_us(cycle, AFTER_MOVE_US) :
+				 cycle->is_new	   ? soon_us(cycle, NEW_US) :
 						     LEARNING_US);
 }
 

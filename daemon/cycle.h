@@ -81,6 +81,8 @@ struct cycle {
 	bool is_new;	  /* and it has only just come, or may be one at the next scan */
 	bool is_quick;	  /* something happened: the next turn comes early */
 	uint64_t n_turns;
+	uint64_t turned_ns; /* the last turn began */
+	uint64_t quick_ns;  /* up to then the budget of quick turns is spent */
 };
 
 /*

@@ -7,6 +7,13 @@
 
 /* Each guest is looked at again so often: affinity, devices and migration change. */
 #define LOOK_AGAIN_NS (30 * NS_PER_S)
+/*
+ * So often where a move must stop once its guest migrates, or where it may be given CPUs at any
+ * moment: with each turn of that kind, and not with each look that comes back.
+ */
+#define LOOK_SOON_NS (900 * NS_PER_MS)
+/* Who says that he is starting for longer than this is looked at as everybody is. */
+#define STARTING_FOR_NS (600 * NS_PER_S)
 #define LOOKS_AGAIN_PER_TURN 16
 /* So old are samples at most, where they are what speaks for a guest: idle, busy, or suspect. */
 #define SAMPLE_IDLE_NS (600 * NS_PER_S)
@@ -66,6 +73,14 @@ static bool wants_sample(const struct cycle *cycle, size_t i, uint64_t now)
 	return !memory->sampled_ns || now >= memory->sampled_ns + sample_again_ns(cycle, i);
 }
 
+static uint64_t look_again_ns(const struct cycle *cycle, size_t i, uint64_t now)
+{
+	const bool is_starting = (cycle->watch.traits[i] & PLACE_TRAIT_STARTING) &&
+				 now < cycle->memories[i].seen_ns + STARTING_FOR_NS;
+
+	return cycle->is_moving[i] || is_starting ? LOOK_SOON_NS : LOOK_AGAIN_NS;
+}
+
 /* Who is looked at more closely: what is new was asked for by the scan. */
 void cycle_look_closer(struct cycle *cycle)
 {
@@ -77,9 +92,8 @@ void cycle_look_closer(struct cycle *cycle)
 
 		if (!memory->looked_ns)
 			memory->looked_ns = now;
-		if ((memory->is_look_due || cycle->is_moving[i] ||
-		     (cycle->watch.traits[i] & PLACE_TRAIT_STARTING) ||
-		     now >= memory->looked_ns + LOOK_AGAIN_NS) &&
+		if ((memory->is_look_due ||
+		     now >= memory->looked_ns + look_again_ns(cycle, i, now)) &&
 		    n_again < LOOKS_AGAIN_PER_TURN && looks_want(&cycle->looks, memory->pid) == 0) {
 			memory->looked_ns = now;
 			memory->is_look_due = false;

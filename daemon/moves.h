@@ -130,8 +130,10 @@ bool moves_steers(const struct moves *moves, int pid, uint64_t start_ns);
 
 /* Whether its groups are being changed, or are to be mended: no step is made for it meanwhile. */
 bool moves_is_mending(const struct moves *moves, int pid, uint64_t start_ns);
-/* Whether there is any such guest: the next turn comes soon. */
+/* Whether there is any such guest. */
 bool moves_has_to_mend(const struct moves *moves);
+/* Whether one is worth an early turn: not where it was tried in vain again and again. */
+bool moves_mends_soon(const struct moves *moves);
 
 /* For reports, the oldest first. Returns: how many. */
 size_t moves_report(const struct moves *moves, struct report_move reports[MOVES_MAX]);

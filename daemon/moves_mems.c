@@ -29,6 +29,9 @@
  */
 #define NEWS_AFTER_NS UINT64_C(3000000000)
 #define NEWS_FOR_NS UINT64_C(15000000000)
+/* Mended in vain: again after so long, and each time after twice as long, up to half a minute. */
+#define VAIN_AGAIN_NS UINT64_C(1000000000)
+#define VAIN_DOUBLINGS_MAX 5
 /* Threads that come and go in the same number between two turns are found this late. */
 #define FOLLOW_AGAIN_NS UINT64_C(60000000000)
 
@@ -60,7 +63,7 @@ static int put_record(struct intents *intents, const struct intent *done)
 	struct intent record = *done;
 
 	record.kind = INTENT_NODES;
-	record.looked_ns = 0;
+	record.looked_ns = record.n_in_vain = 0;
 	if (held)
 		record.before = held->before;
 	if (!place_set_equal(&record.before, &record.given))
@@ -109,6 +112,15 @@ bool moves_has_to_mend(const struct moves *moves)
 	return false;
 }
 
+bool moves_mends_soon(const struct moves *moves)
+{
+	for (size_t i = 0; i < moves->intents.n; i++)
+		if (moves->intents.list[i].kind == INTENT_MEMS &&
+		    moves->intents.list[i].n_in_vain < VAIN_DOUBLINGS_MAX)
+			return true;
+	return false;
+}
+
 /* ---- what comes of it ---------------------------------------------------------------------- */
 
 static void take_mended(struct moves *moves, struct intent *intent, const struct mended *mended)
@@ -123,6 +135,8 @@ static void take_mended(struct moves *moves, struct intent *intent, const struct
 			      KV("note", "its cpuset is wide and cannot be narrowed yet"),
 			      KV("error", mended->r < 0 ? strerror(-mended->r) : NULL));
 		intent->is_told = true;
+		intent->looked_ns = now_ns;
+		intent->n_in_vain++;
 		return;
 	}
 	if (intent->is_inherited && state != RELOCATE_NONE &&
@@ -207,13 +221,19 @@ static bool is_left_alone(const struct moves *moves, const struct intent *intent
 			  moves->watch->classes[i] == PLACE_CLASS_MIGRATING);
 }
 
+static uint64_t vain_again_ns(unsigned n_in_vain)
+{
+	return VAIN_AGAIN_NS << (n_in_vain < VAIN_DOUBLINGS_MAX ? n_in_vain : VAIN_DOUBLINGS_MAX);
+}
+
 /* A thread that came, or a while that has gone by: then its groups are looked at. */
 static void mark_due(struct moves *moves, struct intent *intent, uint64_t now_ns)
 {
 	unsigned n;
 
 	if (intent->kind == INTENT_MEMS) {
-		intent->is_due = true;
+		intent->is_due = !intent->n_in_vain ||
+				 now_ns >= intent->looked_ns + vain_again_ns(intent->n_in_vain);
 		return;
 	}
 	if (intent->kind != INTENT_NODES)

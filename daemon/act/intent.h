@@ -37,6 +37,7 @@ struct intent {
 	/* Of the daemon that holds it, not in the file (moves_mems.c). */
 	bool is_inherited, is_due, is_told;
 	unsigned n_threads;
+	unsigned n_in_vain; /* mendings in a row that came to nothing */
 	uint64_t looked_ns, news_ns, clean_ns;
 	struct place_set vcpus; /* INTENT_AFFINITY: these alone; empty: all of its threads */
 };

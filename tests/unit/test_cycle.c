@@ -202,6 +202,57 @@ static void test_listed_processes_are_guests(void **state)
 	run_until_seen(GUESTS - 2);
 }
 
+static uint64_t elapsed_ms(uint64_t since_ns)
+{
+	return (place_host_now_ns(&host) - since_ns) / 1000000;
+}
+
+/* A guest that moves is looked at again soon, but a look that came back is not yet a reason. */
+static void test_moving_guest_is_not_looked_at_all_the_time(void **state)
+{
+	struct move *move = &cycle.moves.list[0];
+	uint64_t begin_ns, n_before;
+
+	(void)state;
+	run_until_seen(GUESTS);
+	*move = (struct move){ .pid = cycle.watch.guests[0].pid,
+			       .start_ns = cycle.watch.guests[0].start_ns,
+			       .mover = (struct mover *)&cycle,
+			       .is_paused = !cycle.move.is_enabled };
+	begin_ns = place_host_now_ns(&host);
+	n_before = cycle.looks.n_looks;
+	for (unsigned i = 0; i < WAITS_MAX && cycle.looks.n_looks < n_before + 3; i++)
+		assert_true(sd_event_run(event_loop, WAIT_US) >= 0);
+	move->mover = NULL;
+	assert_true(cycle.looks.n_looks >= n_before + 3);
+	assert_true(elapsed_ms(begin_ns) >= 1800);
+}
+
+/* Whoever begins processes all the time gets ten quick turns for it, not all that he can get. */
+static void test_quick_turns_are_counted(void **state)
+{
+	uint64_t begin_ns, n_before;
+
+	(void)state;
+	run_until_seen(GUESTS);
+	for (unsigned i = 0; i < 60; i++)
+		cycle_turn(&cycle);
+	run_until_seen(GUESTS);
+	kill(children[0], SIGKILL);
+	waitpid(children[0], NULL, 0);
+	start_child(0);
+	order_pid('p', children[0]);
+	begin_ns = place_host_now_ns(&host);
+	cycle_turn(&cycle);
+	run_until_seen(GUESTS);
+	assert_true(cycle.is_new);
+	n_before = cycle.n_turns;
+	for (unsigned i = 0; i < WAITS_MAX && cycle.n_turns == n_before; i++)
+		assert_true(sd_event_run(event_loop, WAIT_US) >= 0);
+	assert_true(cycle.n_turns > n_before);
+	assert_true(elapsed_ms(begin_ns) >= 900);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +262,9 @@ int main(void)
 						setup_recording, teardown),
 		cmocka_unit_test_setup_teardown(test_listed_processes_are_guests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allocations_are_seen, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_moving_guest_is_not_looked_at_all_the_time,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_quick_turns_are_counted, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static struct place_watch watch;
 static struct moves moves;
 static char saved[1024]; /* what was written down last */
 static unsigned n_saved;
-static bool refuse_to_save;
+static bool refuse_to_save, refuse_to_write;
 
 /* ---- the file of intents ------------------------------------------------------------------- */
 
@@ -109,6 +109,8 @@ static int write_mems(struct act *act, const char *group, const char *mems)
 		close_range(3, ~0U, 0);
 		pause();
 	}
+	if (refuse_to_write)
+		return -EBUSY;
 	snprintf(path, sizeof(path), "sys/fs/cgroup/%s/cpuset.mems", group);
 	write_file(path, mems);
 	return 0;
@@ -151,7 +153,7 @@ static int set_up(void **state)
 	moves = (struct moves){ .host = &host, .watch = &watch, .act = &act, .on_end = on_end };
 	saved[0] = '\0';
 	n_saved = 0;
-	refuse_to_save = hangs_in_write = false;
+	refuse_to_save = refuse_to_write = hangs_in_write = false;
 	write_file("proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
 	write_file("proc/100/stat", "100 (qemu) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 5 0 0\n");
 	put_thread(100, "emulator");
@@ -279,6 +281,31 @@ static void test_died_wide(void **state)
 	expect_group("emulator", "0");
 	assert_string_equal(saved, "placed intents 1\n"
 				   "nodes pid 100 start_ns 50000000 before 1 given 0\n");
+}
+
+/* What cannot be narrowed is tried again, but not for ever with each turn. */
+static void test_mended_in_vain(void **state)
+{
+	unsigned now_s = 1000;
+
+	(void)state;
+	put_intent(INTENT_MEMS, false);
+	put_group("vcpu0", "0-1\n");
+	refuse_to_write = true;
+	for (unsigned after_s = 2; after_s <= 32; after_s *= 2) {
+		assert_true(moves_mends_soon(&moves));
+		turn();
+		set_time(now_s + after_s - 1);
+		moves_mems_check(&moves);
+		assert_null(moves.mend_job);
+		set_time(now_s += after_s);
+	}
+	assert_false(moves_mends_soon(&moves));
+	assert_true(moves_has_to_mend(&moves));
+	refuse_to_write = false;
+	turn();
+	expect_group("vcpu0", "1");
+	assert_false(moves_has_to_mend(&moves));
 }
 
 /* A mover that hangs in the kernel may still write: not before it is gone. */
@@ -471,6 +498,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_written_before, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_libvirt_does_not_know, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_died_wide, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_mended_in_vain, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_not_beside_a_mover, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_inherited, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_gone, set_up, tear_down),
