@@ -343,7 +343,7 @@ int place_watch_adopt(struct place_watch *watch, const struct place_look *look, 
 	}
 	watch_group_refresh(watch, (size_t)i, now_ns);
 	if (is_new)
-		watch_threads_expect(watch, guest->pid);
+		watch_threads_expect(watch, (size_t)i);
 	return i;
 }
 

@@ -142,6 +142,8 @@ int place_watch_set_unreadable(struct place_watch *watch, int pid, uint64_t now_
 /*
  * The first tier of all guests in one burst. Who is gone is taken out. Threads are read in
  * rotation, at most thread_reads, and not again within a second: a question may come at any time.
+ * Of new guests they are read at once, with up to half of that: whoever begins guests all the time
+ * must not keep the others from being read.
  * Returns: 0.
  */
 int place_watch_refresh(struct place_watch *watch, uint64_t now_ns);

@@ -139,6 +139,22 @@ static int list_thread(struct place_watch *watch, const struct watch_threads *th
 	return 0;
 }
 
+static bool is_before(const struct place_thread *a, const struct place_thread *b)
+{
+	return a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->tid < b->tid;
+}
+
+static void note_newest(struct watch_threads *threads, const struct watch_thread *listed)
+{
+	const struct place_thread thread = {
+		.start_ns = place_ticks_to_ns(listed->start_ticks),
+		.tid = listed->tid,
+	};
+
+	if (is_before(&threads->newest, &thread))
+		threads->newest = thread;
+}
+
 /* Without threads named as vCPUs all of them count: no QEMU, or one without debug-threads. */
 static int take_listed(struct place_watch *watch, struct watch_threads *threads, size_t n)
 {
@@ -151,6 +167,7 @@ static int take_listed(struct place_watch *watch, struct watch_threads *threads,
 	if (r < 0)
 		return r;
 	threads->n = 0;
+	threads->newest = (struct place_thread){ 0 };
 	for (size_t i = 0; i < n; i++) {
 		struct watch_listed *listed = &watch->listed[i];
 
@@ -159,6 +176,7 @@ static int take_listed(struct place_watch *watch, struct watch_threads *threads,
 		account(threads->added, &listed->thread, listed->node, listed->cpu_ticks,
 			listed->is_new);
 		threads->list[threads->n++] = listed->thread;
+		note_newest(threads, &listed->thread);
 	}
 	return 0;
 }
@@ -268,6 +286,7 @@ static unsigned visit(struct place_watch *watch, size_t i, unsigned budget, uint
 	struct place_root tasks;
 	struct place_procstat stat;
 
+	threads->is_expected = false;
 	if (open_tasks(watch, watch->guests[i].pid, &tasks) < 0)
 		return budget - 1;
 	if (!threads->next && is_list_due(entry)) {
@@ -296,29 +315,39 @@ static unsigned visit(struct place_watch *watch, size_t i, unsigned budget, uint
 	return budget;
 }
 
-void watch_threads_expect(struct place_watch *watch, int pid)
+void watch_threads_expect(struct place_watch *watch, size_t i)
 {
-	if (!watch->has_newcomers || pid < watch->rotate_pid)
-		watch->rotate_pid = pid;
+	watch->entries[i]->threads.is_expected = true;
 	watch->has_newcomers = true;
+}
+
+/* Whose budget that is: the rotation stands where it was. Returns: what is left of it. */
+static unsigned visit_newcomers(struct place_watch *watch, unsigned budget, uint64_t now_ns)
+{
+	if (!watch->has_newcomers)
+		return budget;
+	watch->has_newcomers = false;
+	for (size_t i = 0; i < watch->n; i++) {
+		if (!watch->entries[i]->threads.is_expected)
+			continue;
+		if (!budget) {
+			watch->has_newcomers = true;
+			break;
+		}
+		budget = visit(watch, i, budget, now_ns);
+	}
+	return budget;
 }
 
 void place_watch_begin(struct place_watch *watch, uint64_t now_ns)
 {
-	if (watch->has_newcomers)
-		watch_threads_rotate(watch, now_ns);
+	(void)visit_newcomers(watch, watch->thread_reads, now_ns);
 }
 
-void watch_threads_rotate(struct place_watch *watch, uint64_t now_ns)
+static void rotate(struct place_watch *watch, unsigned budget, uint64_t now_ns)
 {
-	unsigned budget = watch->thread_reads;
 	size_t at = 0;
 
-	if (!watch->n || (watch->rotated_ns && !watch->has_newcomers &&
-			  now_ns < watch->rotated_ns + ROTATE_GAP_NS))
-		return;
-	watch->has_newcomers = false;
-	watch->rotated_ns = now_ns;
 	while (at < watch->n && watch->guests[at].pid < watch->rotate_pid)
 		at++;
 	for (size_t visited = 0; visited < watch->n && budget; visited++) {
@@ -331,9 +360,15 @@ void watch_threads_rotate(struct place_watch *watch, uint64_t now_ns)
 	watch->rotate_pid = watch->guests[at % watch->n].pid;
 }
 
-static bool is_before(const struct place_thread *a, const struct place_thread *b)
+void watch_threads_rotate(struct place_watch *watch, uint64_t now_ns)
 {
-	return a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->tid < b->tid;
+	const unsigned for_newcomers = watch->thread_reads / 2;
+	const unsigned left = visit_newcomers(watch, for_newcomers, now_ns);
+
+	if (!watch->n || (watch->rotated_ns && now_ns < watch->rotated_ns + ROTATE_GAP_NS))
+		return;
+	watch->rotated_ns = now_ns;
+	rotate(watch, watch->thread_reads - for_newcomers + left, now_ns);
 }
 
 bool place_watch_next_thread(const struct place_watch *watch, size_t i,
@@ -343,6 +378,8 @@ bool place_watch_next_thread(const struct place_watch *watch, size_t i,
 	const struct place_thread from = *after; /* which may be ret_thread */
 	bool has_found = false;
 
+	if (!is_before(&from, &threads->newest))
+		return false;
 	for (size_t k = 0; k < threads->n; k++) {
 		const struct place_thread thread = {
 			.start_ns = place_ticks_to_ns(threads->list[k].start_ticks),

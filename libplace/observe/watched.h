@@ -41,9 +41,11 @@ struct watch_listed {
 
 struct watch_threads {
 	size_t n, room;
-	struct watch_thread *list; /* ascending id */
-	size_t next;		   /* in rotation */
-	unsigned n_passes;	   /* since they were listed */
+	struct watch_thread *list;  /* ascending id */
+	size_t next;		    /* in rotation */
+	bool is_expected;	    /* not read yet */
+	struct place_thread newest; /* of the list */
+	unsigned n_passes;	    /* since they were listed */
 	unsigned n_listed; /* threads that the process had then, vCPUs or not; 0: list them */
 	uint64_t added_ns; /* when the weights last got something */
 	uint64_t *weight;  /* n_nodes: CPU time by node, fading */
@@ -100,8 +102,8 @@ void watch_group_done(struct place_watch *watch, struct place_watched *entry);
 /* ---- watch_threads.c ---- */
 
 void watch_threads_rotate(struct place_watch *watch, uint64_t now_ns);
-/* A guest is new: its threads are next, and at once. */
-void watch_threads_expect(struct place_watch *watch, int pid);
+/* The guest at that index is new: its threads are read at once, beside the rotation. */
+void watch_threads_expect(struct place_watch *watch, size_t i);
 void watch_threads_done(struct watch_threads *threads);
 
 /* ---- watch_refresh.c ---- */

@@ -731,6 +731,36 @@ static void test_hotplugged_vcpu(void **state)
 	assert_false(place_watch_next_thread(&watch, 0, &thread, &thread));
 }
 
+/* Whoever begins guests all the time does not keep the others from their turn. */
+static void test_rotation_beside_newcomers(void **state)
+{
+	uint64_t now_ns = S;
+
+	(void)state;
+	watch.thread_reads = 4;
+	for (int pid = 100; pid < 104; pid++) {
+		put_guest(pid);
+		put_thread(pid, pid * 10, (struct line){ .comm = "CPU 0/KVM", .ticks = 100 });
+		assert_true(adopt(pid, now_ns) >= 0);
+	}
+	refresh_often(12, &now_ns);
+	for (int pid = 100; pid < 104; pid++)
+		put_thread(pid, pid * 10,
+			   (struct line){ .comm = "CPU 0/KVM", .ticks = 99999, .processor = 2 });
+	for (int pid = 10; pid < 30; pid++) {
+		put_guest(pid);
+		for (int i = 0; i < 6; i++)
+			put_thread(pid, pid * 10 + i,
+				   (struct line){ .comm = "CPU 0/KVM", .ticks = 100 });
+		assert_true(adopt(pid, now_ns) >= 0);
+		refresh_often(1, &now_ns);
+		place_watch_begin(&watch, now_ns);
+	}
+	for (int pid = 100; pid < 104; pid++)
+		assert_in_range(watch.activities[place_watch_find(&watch, pid)].run_permille[1],
+				450, 1000);
+}
+
 /* However many there are, a cycle reads so many files; and everybody's turn comes. */
 static void test_rotation(void **state)
 {
@@ -793,6 +823,7 @@ int main(void)
 		TEST(test_threads_without_names),
 		TEST(test_hotplugged_vcpu),
 		TEST(test_rotation),
+		TEST(test_rotation_beside_newcomers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
