@@ -189,16 +189,21 @@ int cycle_sort_cpus(struct cycle *cycle, size_t i, const struct wide_guest *gues
 		    const struct place_cells_look *look)
 {
 	const struct place_topology *topology = &cycle->host->topology;
-	int r = 0;
+	struct affinity_cell cells[PLACE_CELLS_MAX];
+	size_t n = 0;
+	int r;
 
-	for (size_t k = 0; r == 0 && k < guest->n_cells; k++) {
+	for (size_t k = 0; k < guest->n_cells; k++) {
 		const unsigned id = guest->cells[k].to_node;
 
 		if (id == PLACE_CELL_NOWHERE || !look->list[k].n_threads)
 			continue;
-		r = moves_steer_cell(&cycle->moves, i, &look->list[k].vcpus,
-				     &topology->nodes[place_topology_index(topology, id)].cpus);
+		cells[n++] = (struct affinity_cell){
+			.vcpus = &look->list[k].vcpus,
+			.cpus = &topology->nodes[place_topology_index(topology, id)].cpus,
+		};
 	}
+	r = n ? moves_steer_cells(&cycle->moves, i, cells, n) : 0;
 	if (r < 0)
 		moves_release(&cycle->moves, guest->pid, guest->start_ns);
 	return r;

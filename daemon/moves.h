@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "act/act.h"
+#include "act/affinity_cells.h"
 #include "act/intent.h"
 #include "act/mover.h"
 #include "act/realtime.h"
@@ -61,7 +62,8 @@ struct moves {
 	void *data;
 	struct act *act; /* for affinities; each mover's child has its own */
 	struct intents intents;
-	size_t next; /* the place of the next one, if it is free */
+	size_t follow_next; /* the intent whose new threads are next */
+	size_t next;	    /* the place of the next one, if it is free */
 	struct move list[MOVES_MAX];
 	struct job *mend_job;
 	pid_t mend_child; /* of the one that was given up last: it may hang in the kernel */
@@ -113,11 +115,11 @@ uint64_t moves_coming_bytes(const struct moves *moves, unsigned node);
 void moves_check(struct moves *moves, bool is_paused);
 
 /*
- * Gives CPUs to the vCPUs of one cell (indices) of the guest at index i of the watch. What the
- * whole guest was given is taken back before. Returns: 0 or -errno as affinity_give_cell().
+ * Gives CPUs to the vCPUs of each cell of the guest at index i of the watch. What the whole guest
+ * was given is taken back before. Returns: 0 or -errno as affinity_give_cells(); -E2BIG also where
+ * what is left of the intents is for guests of the system.
  */
-int moves_steer_cell(struct moves *moves, size_t i, const struct place_set *vcpus,
-		     const struct place_set *cpus);
+int moves_steer_cells(struct moves *moves, size_t i, const struct affinity_cell *cells, size_t n);
 
 /* Takes back all CPUs that the guest was given. */
 void moves_release(struct moves *moves, int pid, uint64_t start_ns);

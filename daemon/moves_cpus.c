@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "act/affinity.h"
+#include "decide/plan.h"
 #include "moves_parts.h"
 #include "tell/event.h"
 
@@ -36,16 +37,19 @@ int moves_steer(struct moves *moves, const struct place_step *step, size_t i)
 	return r;
 }
 
-int moves_steer_cell(struct moves *moves, size_t i, const struct place_set *vcpus,
-		     const struct place_set *cpus)
+int moves_steer_cells(struct moves *moves, size_t i, const struct affinity_cell *cells, size_t n)
 {
 	const struct place_guest *guest = &moves->watch->guests[i];
+	const bool is_of_system = place_plan_is_of_system(moves->watch->traits[i]);
 	const struct place_set all = { 0 };
 
+	/* Cells are many: nobody's guests take all the lines there are. */
+	if (!is_of_system && moves->intents.n + n > INTENTS_MAX - INTENTS_OF_SYSTEM)
+		return -E2BIG;
 	if (intents_find_vcpus(&moves->intents, INTENT_AFFINITY, guest->pid, guest->start_ns, &all))
 		moves_release(moves, guest->pid, guest->start_ns);
-	return affinity_give_cell(moves->act, &moves->host->root, &moves->host->text,
-				  &moves->intents, guest->pid, guest->start_ns, vcpus, cpus);
+	return affinity_give_cells(moves->act, &moves->host->root, &moves->host->text,
+				   &moves->intents, guest->pid, guest->start_ns, cells, n);
 }
 
 void moves_release(struct moves *moves, int pid, uint64_t start_ns)
@@ -93,19 +97,20 @@ void moves_let_go(struct moves *moves)
 		(void)intents_write(&moves->intents);
 }
 
-/* A process may make threads as fast as it likes; the others are for the next turn. */
+/* Processes may make threads as fast as they like; more than this are for the next turn. */
 #define FOLLOW_MAX 64
 /* libvirt gives a new vCPU its CPUs just after it began, and would overwrite ours. */
 #define FOLLOW_AFTER_NS UINT64_C(3000000000)
 
-static void follow(struct moves *moves, struct intent *intent, size_t i)
+/* Returns: how many threads may still be looked at. */
+static unsigned follow(struct moves *moves, struct intent *intent, size_t i, unsigned budget)
 {
 	const uint64_t now_ns = moves->act->ops->now_ns(moves->act);
 	struct place_thread thread;
 	unsigned n_given = 0;
 	int error = 0;
 
-	for (unsigned n = 0; n < FOLLOW_MAX; n++) {
+	for (; budget; budget--) {
 		int r;
 
 		if (!place_watch_next_thread(moves->watch, i, &intent->seen, &thread) ||
@@ -125,18 +130,24 @@ static void follow(struct moves *moves, struct intent *intent, size_t i)
 		event(LOG_NOTICE, EVENT_TROUBLE, KV_U64("pid", (uint64_t)intent->pid),
 		      KV("note", "a vCPU that came later stays where it is"),
 		      KV("error", strerror(-error)));
+	return budget;
 }
 
+/* The budget is for all of them; where it did not reach, the next turn begins. */
 void moves_follow(struct moves *moves)
 {
-	for (size_t n = 0; n < moves->intents.n; n++) {
-		struct intent *intent = &moves->intents.list[n];
+	const size_t n = moves->intents.n;
+	unsigned budget = FOLLOW_MAX;
+
+	for (size_t visited = 0; visited < n && budget; visited++) {
+		struct intent *intent = &moves->intents.list[moves->follow_next % n];
 		const int i = intent->kind == INTENT_AFFINITY ?
 				      place_watch_find(moves->watch, intent->pid) :
 				      -ENOENT;
 
+		moves->follow_next = (moves->follow_next + 1) % n;
 		if (i >= 0 && moves->watch->guests[i].start_ns == intent->start_ns)
-			follow(moves, intent, (size_t)i);
+			budget = follow(moves, intent, (size_t)i, budget);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "act/affinity_cells.h"
 #include "observe/cells.h"
 #include "observe/procstat.h"
 
@@ -205,86 +206,16 @@ int affinity_follow(struct act *act, const struct place_root *root, struct place
 	return r < 0 ? r : 1;
 }
 
-/* Back to what they had before, from what a cell was given, or was to be given. */
-static void undo_cell(struct act *act, const struct place_root *root, struct place_text *text,
-		      const struct intent *intent)
-{
-	(void)change(act, root, text, intent->pid, intent->start_ns, true, &intent->vcpus,
-		     &intent->given, &intent->before);
-}
-
-/* The intent as it will be, of threads that have `seen`, or what is held. */
-static int plan_cell(const struct walk *walk, const struct intent *held,
-		     const struct place_set *cpus, struct intent *intent)
-{
-	intent->before = held ? held->before : walk->seen;
-	intent->given = intent->before;
-	place_set_and(&intent->given, cpus);
-	if (held && walk->n_learned && !place_set_equal(&walk->seen, &held->before))
-		return -EBUSY;
-	return place_set_is_empty(&intent->given) ? -EINVAL : 0;
-}
-
-int affinity_give_cell(struct act *act, const struct place_root *root, struct place_text *text,
-		       struct intents *intents, int pid, uint64_t start_ns,
-		       const struct place_set *vcpus, const struct place_set *cpus)
-{
-	const struct intent *found =
-		intents_find_vcpus(intents, INTENT_AFFINITY, pid, start_ns, vcpus);
-	const struct intent held = found ? *found : (struct intent){ 0 };
-	struct walk walk = {
-		.act = act,
-		.root = root,
-		.text = text,
-		.pid = pid,
-		.start_ns = start_ns,
-		.is_guest = true,
-		.vcpus = vcpus,
-		.held = found ? &held.given : NULL,
-	};
-	struct intent intent = {
-		.kind = INTENT_AFFINITY, .pid = pid, .start_ns = start_ns, .vcpus = *vcpus
-	};
-	int r;
-
-	intent.seen.start_ns = act->ops->now_ns(act) - place_ticks_to_ns(1);
-	r = learn(&walk);
-	if (r == 0)
-		r = plan_cell(&walk, found ? &held : NULL, cpus, &intent);
-	if (r < 0)
-		return r;
-	if (place_set_equal(found ? &held.given : &intent.before, &intent.given) &&
-	    (!found || !walk.n_learned))
-		return 0;
-	/* By way of what they had: a crash in between leaves no thread with what no line names. */
-	if (found && !place_set_equal(&held.given, &intent.given))
-		undo_cell(act, root, text, &held);
-	r = intents_put(intents, &intent);
-	if (r == 0)
-		r = intents_write(intents);
-	if (r == 0)
-		r = change(act, root, text, pid, start_ns, true, vcpus, &intent.before,
-			   &intent.given);
-	if (r < 0) {
-		undo_cell(act, root, text, &intent);
-		intents_drop_vcpus(intents, INTENT_AFFINITY, pid, start_ns, vcpus);
-		(void)intents_write(intents);
-	}
-	return r < 0 ? r : 0;
-}
-
 void affinity_take_back(struct act *act, const struct place_root *root, struct place_text *text,
 			struct intents *intents, int pid, uint64_t start_ns)
 {
-	struct intent *held;
+	const struct intent *held;
 
-	while ((held = intents_find(intents, INTENT_AFFINITY, pid, start_ns))) {
-		if (place_set_is_empty(&held->vcpus))
-			/* All threads: whichever has exactly what we gave, we gave it. */
-			(void)change(act, root, text, pid, start_ns, false, NULL, &held->given,
-				     &held->before);
-		else
-			undo_cell(act, root, text, held);
-		intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
-	}
+	affinity_take_back_cells(act, root, text, intents, pid, start_ns);
+	held = intents_find(intents, INTENT_AFFINITY, pid, start_ns);
+	if (!held)
+		return;
+	/* All threads: whichever has exactly what we gave, we gave it. */
+	(void)change(act, root, text, pid, start_ns, false, NULL, &held->given, &held->before);
+	intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
 }

@@ -32,18 +32,6 @@ int affinity_give(struct act *act, const struct place_root *root, struct place_t
 		  const struct place_set *cpus);
 
 /*
- * The same for the vCPUs of one NUMA cell, by their indices: they get those of cpus that they may
- * use already. An intent for each cell; vCPUs that came since the last time are given theirs too.
- * Not beside affinity_give() to the same guest: take that back first.
- *
- * Returns: 0; -EBUSY its threads differ from each other and from what we gave before; -EINVAL they
- * may use none of these CPUs; else as affinity_give(). Nothing is changed then.
- */
-int affinity_give_cell(struct act *act, const struct place_root *root, struct place_text *text,
-		       struct intents *intents, int pid, uint64_t start_ns,
-		       const struct place_set *vcpus, const struct place_set *cpus);
-
-/*
  * A thread that came after intent->seen (a vCPU was added) follows, if it still has what the others
  * had before: it is looked at once, and what anybody gives it later stands. intent->seen becomes
  * this thread.
@@ -55,8 +43,9 @@ int affinity_follow(struct act *act, const struct place_root *root, struct place
 		    struct intent *intent, bool is_guest, const struct place_thread *thread);
 
 /*
- * Takes back what was given: threads that still have it get what they had before. The intents, one
- * or one for each cell, are dropped; *intents is written by the caller when all is taken back.
+ * Takes back what was given, to all of it or to its cells (affinity_cells.h): threads that still
+ * have it get what they had before. The intents, one or one for each cell, are dropped; *intents is
+ * written by the caller when all is taken back.
  */
 void affinity_take_back(struct act *act, const struct place_root *root, struct place_text *text,
 			struct intents *intents, int pid, uint64_t start_ns);

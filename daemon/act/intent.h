@@ -47,8 +47,12 @@ struct intents {
 	size_t n, room;
 };
 
-/* A host has fewer guests than this; more lines are damage. */
+/*
+ * No more are made, and more lines are damage. A guest has one; one that is placed by its cells one
+ * for each of them, and of those the last so many are for guests of the system.
+ */
 #define INTENTS_MAX 4096
+#define INTENTS_OF_SYSTEM 1024
 
 /*
  * Reads the file; a missing one is empty, damaged lines are left out and counted.

@@ -81,12 +81,16 @@ static enum place_fate judge_alone(const struct place_plan_input *input, size_t 
 	return PLACE_FATE_WAITING;
 }
 
-/* One of root's libvirt. Anybody can start a guest, and make it as busy as he likes. */
-static bool is_of_system(const struct place_plan_input *input, size_t i)
+bool place_plan_is_of_system(unsigned traits)
 {
 	const unsigned which = PLACE_TRAIT_LIBVIRT | PLACE_TRAIT_SESSION;
 
-	return (input->traits[i] & which) == PLACE_TRAIT_LIBVIRT;
+	return (traits & which) == PLACE_TRAIT_LIBVIRT;
+}
+
+static bool is_of_system(const struct place_plan_input *input, size_t i)
+{
+	return place_plan_is_of_system(input->traits[i]);
 }
 
 /* Whether guest a goes before guest b. */

@@ -69,6 +69,10 @@ struct place_plan_scratch {
 int place_plan_make(const struct place_plan_input *input, struct place_plan_scratch *scratch,
 		    struct place_plan *plan);
 
+/* Whether it is a guest of root's libvirt: anybody can start one, and make it as busy as he likes.
+ */
+bool place_plan_is_of_system(unsigned traits);
+
 /*
  * Whether moving `bytes` pays: the CPU time that remote access wastes, over payback_s, against what
  * the move itself takes.

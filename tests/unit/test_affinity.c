@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "act/affinity.h"
+#include "act/affinity_cells.h"
 #include "state_dir.h"
 
 #define START_NS UINT64_C(50000000) /* 5 ticks */
@@ -26,7 +27,7 @@ static char top[] = "/tmp/placed-affinity-XXXXXX";
 static struct place_root root;
 static struct place_set affinities[THREADS];
 static int refuse_tid;
-static unsigned n_writes;
+static unsigned n_writes, n_asked;
 static struct place_set all, low, high;
 
 /* The file is written by root alone; here it is only counted. */
@@ -55,6 +56,9 @@ int state_dir_replace(const struct state_dir *state, const char *name, const cha
 static int get_affinity(struct act *act, int tid, struct place_set *ret_cpus)
 {
 	(void)act;
+	n_asked++;
+	if (tid >= 100 + THREADS)
+		return -ESRCH;
 	*ret_cpus = affinities[tid - 100];
 	return 0;
 }
@@ -343,7 +347,8 @@ static int give_cell(struct intents *intents, unsigned vcpu, const struct place_
 	struct place_set vcpus = { 0 };
 
 	place_set_add(&vcpus, vcpu);
-	return affinity_give_cell(&act, &root, &text, intents, 100, START_NS, &vcpus, cpus);
+	return affinity_give_cells(&act, &root, &text, intents, 100, START_NS,
+				   &(struct affinity_cell){ .vcpus = &vcpus, .cpus = cpus }, 1);
 }
 
 /* Each cell has CPUs of its own, and all of them come back together. */
@@ -388,6 +393,73 @@ static void test_cells_of_the_confined(void **state)
 	expect(&all, &high, &high);
 	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
 	expect(&all, &high, &high);
+	intents_done(&intents);
+}
+
+static int give_both(struct intents *intents, const struct place_set *first,
+		     const struct place_set *second)
+{
+	struct place_set vcpus[2] = { 0 };
+	const struct affinity_cell cells[] = {
+		{ .vcpus = &vcpus[0], .cpus = first },
+		{ .vcpus = &vcpus[1], .cpus = second },
+	};
+
+	place_set_add(&vcpus[0], 0);
+	place_set_add(&vcpus[1], 1);
+	return affinity_give_cells(&act, &root, &text, intents, 100, START_NS, cells, 2);
+}
+
+/* All of them in one go: the threads are walked once, and the intents are written once. */
+static void test_cells_together(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	assert_int_equal(give_both(&intents, &low, &high), 0);
+	expect(&all, &low, &high);
+	assert_int_equal(n_writes, 1);
+	assert_int_equal(give_both(&intents, &high, &low), 0);
+	expect(&all, &high, &low);
+	assert_int_equal(n_writes, 2);
+	assert_int_equal(give_both(&intents, &high, &low), 0);
+	assert_int_equal(n_writes, 2);
+	/* One that cannot be changed: none has what we gave. */
+	refuse_tid = 102;
+	assert_int_equal(give_both(&intents, &low, &high), -EINVAL);
+	assert_false(place_set_equal(&affinities[1], &low));
+	refuse_tid = 0;
+	affinities[2] = all;
+	assert_int_equal(give_both(&intents, &low, &high), 0);
+	n_asked = 0;
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&all, &all, &all);
+	assert_int_equal(intents.n, 0);
+	/* Once each, however many cells. */
+	assert_int_equal(n_asked, 3);
+	intents_done(&intents);
+}
+
+/* Threads without end are not walked, to be given anything; what was given is taken back. */
+static void test_cells_of_too_many_threads(void **state)
+{
+	struct intents intents = { 0 };
+	char path[64];
+
+	(void)state;
+	assert_int_equal(give_cell(&intents, 0, &low), 0);
+	for (int tid = 1000; tid < 1000 + AFFINITY_THREADS_MAX; tid++) {
+		snprintf(path, sizeof(path), "%s/proc/100/task/%d", top, tid);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	assert_int_equal(give_cell(&intents, 1, &high), -E2BIG);
+	expect(&all, &low, &all);
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&all, &all, &all);
+	for (int tid = 1000; tid < 1000 + AFFINITY_THREADS_MAX; tid++) {
+		snprintf(path, sizeof(path), "%s/proc/100/task/%d", top, tid);
+		rmdir(path);
+	}
 	intents_done(&intents);
 }
 
@@ -489,6 +561,8 @@ int main(void)
 		cmocka_unit_test_setup(test_refused_is_undone, begin),
 		cmocka_unit_test_setup(test_cells, begin),
 		cmocka_unit_test_setup(test_cells_of_the_confined, begin),
+		cmocka_unit_test_setup(test_cells_together, begin),
+		cmocka_unit_test_setup(test_cells_of_too_many_threads, begin),
 		cmocka_unit_test_setup(test_cell_refused_is_undone, begin),
 		cmocka_unit_test_setup(test_new_threads_follow, begin),
 		cmocka_unit_test_setup(test_who_does_not_follow, begin),

@@ -289,6 +289,32 @@ static void test_a_crowd(void **state)
 		expect(tids[i], &one);
 }
 
+/* The budget is for all guests and cells together, and everybody's turn comes. */
+static void test_one_budget_for_all(void **state)
+{
+	struct intent cell;
+
+	(void)state;
+	(void)add_thread("CPU 0/KVM");
+	wait_for_ticks();
+	assert_int_equal(give(), 0);
+	cell = moves.intents.list[0];
+	place_set_add(&cell.vcpus, 7);
+	assert_int_equal(intents_put(&moves.intents, &cell), 0);
+	for (unsigned i = 0; i < VCPUS_MAX - 1; i++)
+		(void)add_thread("CPU 1/KVM");
+	for (unsigned i = 0; i < 8; i++) {
+		now_ns += 5 * S;
+		assert_int_equal(place_watch_refresh(&watch, now_ns), 0);
+	}
+	ahead_ns = 5 * S;
+	moves_follow(&moves);
+	assert_true(moves.intents.list[0].seen.tid);
+	assert_false(moves.intents.list[1].seen.tid);
+	moves_follow(&moves);
+	assert_true(moves.intents.list[1].seen.tid);
+}
+
 static void test_steady_turns_allocate_nothing(void **state)
 {
 	size_t before;
@@ -325,6 +351,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_administrator_stands, begin, end),
 		cmocka_unit_test_setup_teardown(test_not_at_once, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_crowd, begin, end),
+		cmocka_unit_test_setup_teardown(test_one_budget_for_all, begin, end),
 		cmocka_unit_test_setup_teardown(test_steady_turns_allocate_nothing, begin, end),
 	};
 	int first, second;
