@@ -78,8 +78,10 @@ static void refresh(struct cycle *cycle)
 	const uint64_t now = now_ns(cycle);
 
 	cycle->is_crowded = cycle->is_decided = cycle->is_new = false;
-	(void)place_watch_scan(&cycle->watch, now, want_look, cycle);
-	(void)place_watch_refresh(&cycle->watch, now);
+	if (!cycle->is_stale) {
+		(void)place_watch_scan(&cycle->watch, now, want_look, cycle);
+		(void)place_watch_refresh(&cycle->watch, now);
+	}
 	cycle->refreshed_ns = now;
 	/* machine.slice comes with the first guest. */
 	place_host_read_confine(cycle->host, 0);
@@ -264,6 +266,12 @@ static bool is_unknown_since(const struct cycle *cycle, uint64_t ns)
 
 static void decide_and_tell(struct cycle *cycle)
 {
+	/* What is counted by node may be of other nodes than those that there are. */
+	if (cycle->is_stale) {
+		cycle->plan.n_steps = 0;
+		cycle->is_decided = false;
+		return;
+	}
 	if (cycle_align_memories(cycle) < 0) {
 		cycle_tell_trouble("out of memory: this turn decides nothing");
 		cycle->plan.n_steps = 0;
@@ -293,10 +301,14 @@ void cycle_turn(struct cycle *cycle)
 {
 	count_turn(cycle);
 	cycle->is_stale = has_host_changed(cycle) || cycle->is_stale;
-	if (cycle->is_stale && begin_anew(cycle) < 0)
+	if (cycle->is_stale && begin_anew(cycle) < 0) {
 		cycle_tell_trouble("the nodes changed and could not be read again");
-	else
-		cycle->is_stale = false;
+		cycle->plan.n_steps = 0;
+		cycle->is_decided = false;
+		turn_in(cycle, LEARNING_US);
+		return;
+	}
+	cycle->is_stale = false;
 	refresh(cycle);
 	decide_and_tell(cycle);
 	cycle_tell_host(cycle);

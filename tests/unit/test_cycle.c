@@ -4,6 +4,7 @@
  * watch, the jobs and the decision as the daemon puts them together, dry and without a log.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -202,6 +203,33 @@ static void test_listed_processes_are_guests(void **state)
 	run_until_seen(GUESTS - 2);
 }
 
+/* Half of what is counted by node is of the nodes before: nothing is decided until it is whole. */
+static void test_nodes_that_cannot_be_read(void **state)
+{
+	const int fd = host.root.fd;
+	char empty[] = "/tmp/placed-cycle-XXXXXX";
+
+	(void)state;
+	run_until_seen(GUESTS);
+	assert_non_null(mkdtemp(empty));
+	host.root.fd = open(empty, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(host.root.fd >= 0);
+	cycle.is_stale = true;
+	cycle_turn(&cycle);
+	assert_true(cycle.is_stale);
+	assert_false(cycle.is_decided);
+	cycle_show(&cycle);
+	assert_false(cycle.is_decided);
+	close(host.root.fd);
+	host.root.fd = fd;
+	rmdir(empty);
+	cycle_turn(&cycle);
+	assert_false(cycle.is_stale);
+	for (unsigned i = 0; i < WAITS_MAX && cycle.watch.n < GUESTS; i++)
+		assert_true(sd_event_run(event_loop, WAIT_US) >= 0);
+	assert_true(cycle.watch.n >= GUESTS);
+}
+
 static uint64_t elapsed_ms(uint64_t since_ns)
 {
 	return (place_host_now_ns(&host) - since_ns) / 1000000;
@@ -262,6 +290,7 @@ int main(void)
 						setup_recording, teardown),
 		cmocka_unit_test_setup_teardown(test_listed_processes_are_guests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allocations_are_seen, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nodes_that_cannot_be_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_moving_guest_is_not_looked_at_all_the_time,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quick_turns_are_counted, setup, teardown),
