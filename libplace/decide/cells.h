@@ -38,8 +38,8 @@ struct place_cells_wanted {
 /*
  * A node, by its place in wanted->nodes, for each cell: PLACE_CELL_NOWHERE for those that stay.
  * First a node for each cell alone, with room and CPUs; then nodes shared; then with too few CPUs,
- * alone and shared. The same question gets the same answer. Looks at so many possibilities at most
- * (20 ms); with up to six cells at all.
+ * alone and shared. The same question gets the same answer. In each of these four it looks at 20000
+ * possibilities at most, with up to six cells at all; each is a way through the nodes.
  *
  * Returns: 0; -ENOSPC there is no room for them; -EINVAL.
  */

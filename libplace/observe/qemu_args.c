@@ -46,6 +46,7 @@ struct parse {
 	struct place_qemu_args *args;
 	struct thing thing;
 	uint64_t base_bytes;
+	bool has_base;	  /* -m has a size */
 	bool is_base_bad; /* -m says something that is no size */
 	unsigned n_cpus, max_cpus, sockets, dies, cores, threads;
 	size_t n_backends;
@@ -208,10 +209,12 @@ static void visit_memory(const char *key, const char *value, void *data)
 {
 	struct parse *parse = data;
 
-	if (!strcmp(key, "size"))
+	if (!strcmp(key, "size")) {
 		parse->is_base_bad = place_qemu_size_parse(value, MIB, &parse->base_bytes) < 0;
-	else if (!strcmp(key, "slots") || !strcmp(key, "maxmem"))
+		parse->has_base = true;
+	} else if (!strcmp(key, "slots") || !strcmp(key, "maxmem")) {
 		parse->args->traits |= PLACE_TRAIT_SLOTS;
+	}
 }
 
 static void visit_numa(const char *key, const char *value, void *data)
@@ -345,6 +348,19 @@ static int find_backend(void *data, const char *id, uint64_t *ret_bytes)
 	return -1;
 }
 
+/* QEMU would not have begun (hw/core/numa.c, 7.2): the line is not what it was started with. */
+static bool are_cells_all(const struct parse *parse, const struct place_cells *cells)
+{
+	const uint64_t page_bytes = 8192; /* to which QEMU rounds -m up (softmmu/vl.c, 7.2) */
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < cells->n; i++)
+		bytes = place_add(bytes, cells->list[i].bytes);
+	return !parse->has_base ||
+	       (!parse->is_base_bad && place_add(parse->base_bytes, page_bytes - 1) / page_bytes ==
+					       place_add(bytes, page_bytes - 1) / page_bytes);
+}
+
 static void finish_cells(struct parse *parse)
 {
 	const struct place_cells_smp smp = {
@@ -356,6 +372,8 @@ static void finish_cells(struct parse *parse)
 	};
 
 	place_cells_finish(&parse->cells, &smp, find_backend, parse, &parse->args->cells);
+	if (!are_cells_all(parse, &parse->args->cells))
+		parse->args->cells = (struct place_cells){ 0 };
 }
 
 /* Behind the argument at `at`, or the end. */

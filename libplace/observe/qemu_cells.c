@@ -14,6 +14,8 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define IDS_MAX 128 /* MAX_NODES */
+/* Each rule is held against each vCPU; libvirt writes none, and others a few. */
+#define COMPARED_MAX 65536
 
 /* One value of -numa while its keys arrive. */
 struct numa {
@@ -187,7 +189,8 @@ static bool apply_rules(struct place_cells_parse *parse, const struct place_cell
 {
 	if (!parse->n_rules)
 		return true;
-	if (!smp->cores || !smp->threads || !smp->max_cpus || smp->max_cpus > PLACE_SET_MAX)
+	if (!smp->cores || !smp->threads || !smp->max_cpus || smp->max_cpus > PLACE_SET_MAX ||
+	    parse->n_rules * smp->max_cpus > COMPARED_MAX)
 		return false;
 	for (size_t i = 0; i < parse->n_rules; i++)
 		if (!apply_rule(&parse->cells, &parse->rules[i], smp))

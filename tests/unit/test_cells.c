@@ -153,6 +153,34 @@ static void test_not_sure(void **state)
 			fail_msg("%s: %zu cells", lines[i], args.cells.n);
 }
 
+/* The line may have been written anew since: it must be one that QEMU could have begun with. */
+static void test_sizes_and_all_memory(void **state)
+{
+	static const char cells[] = "-numa|node,nodeid=1,cpus=2,memdev=b|" TWO;
+	char line[1024];
+
+	(void)state;
+	snprintf(line, sizeof(line), "qemu|-m|160|%s", cells);
+	assert_int_equal(parse(line)->n, 2);
+	snprintf(line, sizeof(line), "qemu|-m|size=163840k,slots=2,maxmem=1G|%s", cells);
+	assert_int_equal(parse(line)->n, 2);
+	snprintf(line, sizeof(line), "qemu|%s-m|161|", cells);
+	assert_int_equal(parse(line)->n, 0);
+	snprintf(line, sizeof(line), "qemu|-m|lots|%s", cells);
+	assert_int_equal(parse(line)->n, 0);
+}
+
+static void put_rules(char *line, size_t size, unsigned n)
+{
+	size_t at = (size_t)snprintf(line, size,
+				     "qemu|-smp|512,sockets=512,dies=1,cores=1,threads=1|" RAM(
+					     "a", "4M") "-numa|node,nodeid=0,memdev=a|");
+
+	for (unsigned i = 0; i < n; i++)
+		at += (size_t)snprintf(line + at, size - at, "-numa|cpu,node-id=0,socket-id=%u|",
+				       i);
+}
+
 static void test_too_many(void **state)
 {
 	char line[16384];
@@ -169,12 +197,12 @@ static void test_too_many(void **state)
 	snprintf(line + at, sizeof(line) - at,
 		 "-object|memory-backend-ram,id=x,size=4M|-numa|node,nodeid=99,cpus=99,memdev=x|");
 	assert_int_equal(parse(line)->n, 0);
-	at = (size_t)snprintf(line, sizeof(line),
-			      "qemu|-smp|512,sockets=512,dies=1,cores=1,threads=1|" RAM(
-				      "a", "4M") "-numa|node,nodeid=0,memdev=a|");
-	for (unsigned i = 0; i <= PLACE_CELL_RULES_MAX; i++)
-		at += (size_t)snprintf(line + at, sizeof(line) - at,
-				       "-numa|cpu,node-id=0,socket-id=%u|", i);
+	put_rules(line, sizeof(line), PLACE_CELL_RULES_MAX + 1);
+	assert_int_equal(parse(line)->n, 0);
+	/* Each is held against 512 vCPUs. */
+	put_rules(line, sizeof(line), 128);
+	assert_int_equal(parse(line)->n, 1);
+	put_rules(line, sizeof(line), 129);
 	assert_int_equal(parse(line)->n, 0);
 }
 
@@ -303,12 +331,13 @@ static void test_vcpu_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_libvirt),	     cmocka_unit_test(test_order),
-		cmocka_unit_test(test_rules),	     cmocka_unit_test(test_one_block),
-		cmocka_unit_test(test_not_sure),     cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_by_size),	     cmocka_unit_test(test_by_order),
-		cmocka_unit_test(test_cut_mappings), cmocka_unit_test(test_cut_up),
-		cmocka_unit_test(test_vcpu_names),   cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_libvirt),	   cmocka_unit_test(test_order),
+		cmocka_unit_test(test_rules),	   cmocka_unit_test(test_one_block),
+		cmocka_unit_test(test_not_sure),   cmocka_unit_test(test_sizes_and_all_memory),
+		cmocka_unit_test(test_too_many),   cmocka_unit_test(test_by_size),
+		cmocka_unit_test(test_by_order),   cmocka_unit_test(test_cut_mappings),
+		cmocka_unit_test(test_cut_up),	   cmocka_unit_test(test_vcpu_names),
+		cmocka_unit_test(test_neighbours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
