@@ -32,6 +32,10 @@ void cycle_find_wide_evidence(struct cycle *cycle, size_t i);
 int cycle_sort_cells(struct cycle *cycle, size_t i, bool may_sort, struct wide_guest *guest,
 		     const struct place_cells_look *look, const uint64_t *bytes);
 
+/* Whether CPUs were given to cells of the guest that this look did not find. */
+bool cycle_has_other_cells(const struct cycle *cycle, const struct wide_guest *guest,
+			   const struct place_cells_look *look);
+
 /* Each cell's vCPUs to its node. Returns: 0 or -errno: then they all have what they had before. */
 int cycle_sort_cpus(struct cycle *cycle, size_t i, const struct wide_guest *guest,
 		    const struct place_cells_look *look);

@@ -18,6 +18,8 @@
 /* A look is some ms of a child; one that did not come back is not tried again soon. */
 #define AGAIN_NS (60 * NS_PER_S)
 #define IN_VAIN_NS (300 * NS_PER_S)
+/* So often a move is tried that cannot begin now. */
+#define MOVE_TRIES 3
 /* So much of a cell's memory on its node is enough. */
 #define RIGHT_PERMILLE 950
 
@@ -49,18 +51,24 @@ static bool may_sort_cpus(enum place_class class, unsigned traits)
 	return class != PLACE_CLASS_PINNED && !(traits & PLACE_TRAIT_PINNED);
 }
 
+static bool is_of_system(const struct cycle *cycle, size_t i)
+{
+	return place_plan_is_of_system(cycle->watch.traits[i]);
+}
+
 /* Who was not looked at yet is nobody else's to move, but for a free guest: one node is better. */
 bool cycle_is_wide(struct cycle *cycle, size_t i)
 {
 	const struct place_guest *guest = &cycle->watch.guests[i];
-	const struct wide_guest *known = wide_find(&cycle->wide, guest->pid, guest->start_ns);
+	const struct wide_guest *known;
 
 	if (!may_be_wide(cycle, i))
 		return false;
+	known = wide_find(&cycle->wide, guest->pid, guest->start_ns);
 	if (known && (known->looked_ns || known->error))
 		return known->is_wide;
 	return cycle->watch.classes[i] != PLACE_CLASS_FREE &&
-	       (known || wide_has_room(&cycle->wide));
+	       (known || wide_has_room(&cycle->wide, is_of_system(cycle, i)));
 }
 
 /* Cells speak more clearly of a guest's accesses than where all of it lies. */
@@ -70,10 +78,11 @@ void cycle_find_wide_evidence(struct cycle *cycle, size_t i)
 	const struct place_guest *guest = &cycle->watch.guests[i];
 	const struct wide_guest *known = NULL;
 
-	if (cycle->watch.traits[i] & PLACE_TRAIT_CELLS)
-		known = wide_find(&cycle->wide, guest->pid, guest->start_ns);
-	if (known && activity->known & PLACE_ACTIVITY_REMOTE &&
+	if ((cycle->watch.traits[i] & PLACE_TRAIT_CELLS) &&
+	    (activity->known & PLACE_ACTIVITY_REMOTE) &&
 	    activity->evidence == PLACE_EVIDENCE_RESIDENCY)
+		known = wide_find(&cycle->wide, guest->pid, guest->start_ns);
+	if (known)
 		(void)wide_remote_permille(known, &activity->remote_permille);
 }
 
@@ -83,6 +92,7 @@ static void mark_due(const struct cycle *cycle, struct wide_guest *guest, size_t
 {
 	uint64_t present = 0, wrong = 0;
 
+	guest->n_refused = 0;
 	for (size_t k = 0; k < guest->n_cells; k++) {
 		struct wide_cell *cell = &guest->cells[k];
 
@@ -123,11 +133,18 @@ static struct wide_cell *find_due(const struct cycle *cycle, struct wide_guest *
 	return best;
 }
 
+/* A child that has just ended counts as hung until it is reaped: that is over in a moment. */
+static bool is_worth_trying_again(struct wide_guest *guest, int r)
+{
+	return (r == -EBUSY || r == -EAGAIN) && ++guest->n_refused < MOVE_TRIES;
+}
+
 /* One mover at a time. When the last has ended, a look says what has come of it. */
 static void move_next(struct cycle *cycle, struct wide_guest *guest, size_t i)
 {
 	struct wide_cell *cell = find_due(cycle, guest);
 	struct place_step step = { .pid = guest->pid, .start_ns = guest->start_ns };
+	int r;
 
 	if (!cell || !cycle->move.is_enabled || cycle->is_dry_run || !cycle->host->root.is_live ||
 	    moves_n_running(&cycle->moves) >= cycle->move.steps_max ||
@@ -136,10 +153,12 @@ static void move_next(struct cycle *cycle, struct wide_guest *guest, size_t i)
 	step.to_node = cell->to_node;
 	step.bytes = cell->present_bytes - cell->right_bytes;
 	step.remote_permille = (unsigned)place_scale(step.bytes, 1000, cell->present_bytes | 1);
-	cell->is_due = false;
-	if (moves_start(&cycle->moves, &step, i, cycle_reserve_on(cycle, i, step.to_node),
-			&cell->range) == 0 &&
-	    !find_due(cycle, guest))
+	r = moves_start(&cycle->moves, &step, i, cycle_reserve_on(cycle, i, step.to_node),
+			&cell->range);
+	cell->is_due = is_worth_trying_again(guest, r);
+	if (r == 0)
+		guest->n_refused = 0;
+	if (r == 0 && !find_due(cycle, guest))
 		guest->next_ns = 0, guest->is_checking = true;
 }
 
@@ -171,6 +190,12 @@ static void take_look(struct cycle *cycle, size_t i, struct wide_guest *guest,
 		!cycle->is_dry_run && cycle->host->root.is_live && cycle->move.is_enabled;
 	const bool is_checking = guest->is_checking, was_wide = guest->is_wide;
 
+	if (!cycle->is_dry_run && cycle_has_other_cells(cycle, guest, look)) {
+		/* What its vCPUs may use is what we gave: it is looked at again without. */
+		moves_release(&cycle->moves, guest->pid, guest->start_ns);
+		guest->next_ns = guest->n_cells = 0;
+		return;
+	}
 	guest->is_checking = false;
 	guest->looked_ns = place_host_now_ns(cycle->host);
 	guest->next_ns = guest->looked_ns + AGAIN_NS;
@@ -215,6 +240,10 @@ static void on_looked(void *data, struct wide_guest *guest, const struct place_c
 		return;
 	if (cycle->watch.guests[i].known & PLACE_GUEST_NAME)
 		memcpy(guest->name, cycle->watch.guests[i].name, sizeof(guest->name));
+	/* Somebody gave it a policy since it was asked for, or the plan moves it as a whole. */
+	if (!may_be_wide(cycle, (size_t)i) ||
+	    moves_is_moving(&cycle->moves, guest->pid, guest->start_ns))
+		return;
 	if (!look) {
 		take_nothing(cycle, guest);
 		return;
@@ -310,31 +339,47 @@ static void let_go(struct cycle *cycle, size_t i)
 	*guest = (struct wide_guest){ .pid = facts->pid, .start_ns = facts->start_ns };
 }
 
-void cycle_act_wide(struct cycle *cycle)
-{
-	struct wide_guest *best = NULL;
-	size_t best_i = 0;
+struct due_look {
+	struct wide_guest *guest;
+	size_t i; /* in the watch */
+};
 
-	wide_forget(&cycle->wide, &cycle->watch);
+/* Of the system's guests, or of the others: moves what is due, and finds whose look comes next. */
+static void go_through(struct cycle *cycle, bool of_system, struct due_look *best)
+{
 	for (size_t i = 0; i < cycle->watch.n; i++) {
 		const struct place_guest *facts = &cycle->watch.guests[i];
 		struct wide_guest *guest;
 
+		if (is_of_system(cycle, i) != of_system)
+			continue;
 		if (!may_be_wide(cycle, i)) {
 			let_go(cycle, i);
 			continue;
 		}
 		if (!is_at_hand(cycle, i))
 			continue;
-		guest = wide_add(&cycle->wide, facts->pid, facts->start_ns);
+		guest = wide_add(&cycle->wide, facts->pid, facts->start_ns, of_system);
 		if (!guest)
 			continue;
 		if (guest->is_wide && find_due(cycle, guest))
 			move_next(cycle, guest, i);
 		else if (cycle->refreshed_ns >= guest->next_ns &&
-			 (!best || guest->next_ns < best->next_ns))
-			best = guest, best_i = i;
+			 (!best->guest || guest->next_ns < best->guest->next_ns))
+			*best = (struct due_look){ .guest = guest, .i = i };
 	}
-	if (best && !cycle->wide.job)
-		look_at(cycle, best, best_i);
+}
+
+/* Anybody can start guests with as many cells as he likes: the system's go first. */
+void cycle_act_wide(struct cycle *cycle)
+{
+	struct due_look of_system = { 0 }, other = { 0 };
+	const struct due_look *next;
+
+	wide_forget(&cycle->wide, &cycle->watch);
+	go_through(cycle, true, &of_system);
+	go_through(cycle, false, &other);
+	next = of_system.guest ? &of_system : &other;
+	if (next->guest && !cycle->wide.job)
+		look_at(cycle, next->guest, next->i);
 }

@@ -109,7 +109,7 @@ static int fill_wanted(struct sorting *sorting)
 		};
 	}
 	for (size_t j = 0; j < model.n_nodes && wanted->n_nodes < PLACE_CELLS_NODES_MAX; j++)
-		if ((model.nodes[j].flags & PLACE_NODE_HAS_MEMORY) &&
+		if ((model.nodes[j].flags & (PLACE_NODE_ELIGIBLE | PLACE_NODE_OVERFLOW)) &&
 		    (!(facts->known & PLACE_GUEST_MEMS) ||
 		     place_set_has(&facts->mems, model.nodes[j].id)))
 			add_node(sorting, &model.nodes[j], j);
@@ -182,6 +182,26 @@ int cycle_sort_cells(struct cycle *cycle, size_t i, bool may_sort, struct wide_g
 	sorting->bytes = bytes;
 	sorting->may_sort = may_sort;
 	return decide(sorting);
+}
+
+bool cycle_has_other_cells(const struct cycle *cycle, const struct wide_guest *guest,
+			   const struct place_cells_look *look)
+{
+	const struct intents *intents = &cycle->moves.intents;
+
+	for (size_t i = 0; i < intents->n; i++) {
+		const struct intent *intent = &intents->list[i];
+		bool is_found = false;
+
+		if (intent->kind != INTENT_AFFINITY || intent->pid != guest->pid ||
+		    intent->start_ns != guest->start_ns || place_set_is_empty(&intent->vcpus))
+			continue;
+		for (size_t k = 0; k < look->n && !is_found; k++)
+			is_found = place_set_equal(&intent->vcpus, &look->list[k].vcpus);
+		if (!is_found)
+			return true;
+	}
+	return false;
 }
 
 /* Whoever is in the way was there first: then none of ours stays. */

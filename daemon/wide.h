@@ -20,6 +20,11 @@
 
 /* Who has cells and several nodes has a place, wide or not; beyond it they are the plan's. */
 #define WIDE_MAX 256
+/* Of them the last so many are for guests of the system: anybody else can start as many as he
+ * likes. */
+#define WIDE_OF_SYSTEM 64
+/* Looks that hang in the kernel, at most; beyond it nobody is looked at. */
+#define WIDE_HUNG_MAX 8
 
 /* What is known of one cell. */
 struct wide_cell {
@@ -39,14 +44,18 @@ struct wide_guest {
 	uint64_t next_ns;		 /* the next look */
 	uint64_t looked_ns;		 /* the last look that said something; 0: none yet */
 	bool is_wide;			 /* it is placed by its cells */
-	bool is_checking; /* the next look says what the moves have come to, and begins none */
-	int error;	  /* -errno of the last look, or why the cells were not placed */
+	bool is_checking;   /* the next look says what the moves have come to, and begins none */
+	int error;	    /* -errno of the last look, or why the cells were not placed */
+	pid_t child;	    /* of a look that did not come back; 0: none */
+	unsigned n_refused; /* moves in a row that could not begin now */
 	size_t n_cells;
 	struct wide_cell cells[PLACE_CELLS_MAX];
 };
 
 struct wide {
 	struct wide_guest list[WIDE_MAX];
+	size_t n;		   /* behind these all places are free */
+	pid_t hung[WIDE_HUNG_MAX]; /* looks that did not come back; 0: the place is free */
 	struct job *job;
 	/* Of the job that is under way. */
 	const struct place_host *host;
@@ -60,10 +69,10 @@ struct wide {
 
 struct wide_guest *wide_find(struct wide *wide, int pid, uint64_t start_ns);
 
-bool wide_has_room(const struct wide *wide);
+bool wide_has_room(const struct wide *wide, bool is_of_system);
 
 /* Finds it, or makes place for it. Returns: NULL where there is none. */
-struct wide_guest *wide_add(struct wide *wide, int pid, uint64_t start_ns);
+struct wide_guest *wide_add(struct wide *wide, int pid, uint64_t start_ns, bool is_of_system);
 
 /* Forgets who is not in the watch any more. */
 void wide_forget(struct wide *wide, const struct place_watch *watch);
@@ -71,7 +80,8 @@ void wide_forget(struct wide *wide, const struct place_watch *watch);
 /*
  * Starts the look at a guest: on_looked() comes with what it found, look NULL where that is nothing
  * (guest->error says why) and is not called when the guest was forgotten meanwhile.
- * Returns: 0 or -errno (-EBUSY one is under way).
+ * Returns: 0 or -errno (-EBUSY one is under way, or an earlier one of this guest hangs; -EAGAIN too
+ * many hang).
  */
 int wide_look(struct wide *wide, sd_event *event, struct place_host *host,
 	      const struct place_guest *guest);
