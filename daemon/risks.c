@@ -195,7 +195,8 @@ void risks_tell(struct risks *risks, const struct place_guest *guest, size_t i,
 		memory->told = risk;
 		memory->told_nodes = nodes;
 	}
-	if (risk >= memory->told)
+	/* After its end was said it is as if it had gone, and is said again in its time. */
+	if (memory->is_standing && risk >= memory->told)
 		memory->told_ns = now_ns;
 }
 

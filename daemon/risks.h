@@ -13,7 +13,7 @@
 struct risk_memory {
 	enum place_risk settled;
 	enum place_risk told; /* the worst of the last hour */
-	uint64_t told_ns;     /* when it was last as bad as that */
+	uint64_t told_ns;     /* when it was last as bad as that, and not said to be over */
 	uint64_t told_nodes;  /* a digest of its nodes then */
 	bool is_standing;     /* told, and its end was not */
 };

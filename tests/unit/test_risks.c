@@ -228,6 +228,28 @@ static void test_end_is_said(void **state)
 	assert_said("what=may_be_swapped");
 }
 
+/* What came back soon after its end, and stays, is said once an hour has gone by. */
+static void test_back_for_good(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	wants(1300);
+	assert_int_equal(turn(), 1);
+	wants(900);
+	assert_int_equal(turn(), 1);
+	assert_said("what=risk_over");
+	wants(1300);
+	for (unsigned i = 0; i < 3500; i++)
+		assert_int_equal(turn(), 0);
+	for (unsigned i = 0; i < 3700; i++)
+		n += turn();
+	assert_int_equal(n, 1);
+	wants(900);
+	assert_int_equal(turn(), 1);
+	assert_said("what=risk_over");
+}
+
 static void test_what_is_not_known(void **state)
 {
 	(void)state;
@@ -356,6 +378,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_said_once_before_harm, begin, end),
 		cmocka_unit_test_setup_teardown(test_worse_is_news, begin, end),
 		cmocka_unit_test_setup_teardown(test_end_is_said, begin, end),
+		cmocka_unit_test_setup_teardown(test_back_for_good, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_is_not_known, begin, end),
 		cmocka_unit_test_setup_teardown(test_locality_is_a_notice, begin, end),
 		cmocka_unit_test_setup_teardown(test_many, begin, end),
