@@ -16,7 +16,9 @@
 
 /*
  * So many slow calls in a row are no chance: a worker that lost its CPU once is slow once, beside a
- * realtime thread each call is. What a page may take on a host that is merely busy comes on top.
+ * realtime thread each call is, however few its pages. What a page may take on a host that is
+ * merely busy comes on top. Of a call with thousands of them that is seconds: one that would be
+ * slow with PIECE_PAGES is no proof, and the next has only so many.
  */
 #define SLOW_CALLS 2
 #define SLOW_PAGE_NS UINT64_C(1000000)
@@ -223,13 +225,27 @@ static struct pace_batch *batch_of(struct pages_work *work, enum act_kind kind)
 	return kind == ACT_PLAIN ? &work->plain : &work->huge;
 }
 
+static void judge_time(struct pages_work *work, const struct batch_list *list, size_t n,
+		       uint64_t took_ns)
+{
+	const uint64_t page_ns = SLOW_PAGE_NS * (list->kind == ACT_PLAIN ? 1 : 10);
+	const uint64_t slow_ns = work->task->slow_ns;
+	const size_t few = n < PIECE_PAGES ? n : PIECE_PAGES;
+
+	work->is_doubtful = slow_ns && took_ns > slow_ns + few * page_ns;
+	if (!work->is_doubtful)
+		work->n_slow = 0;
+	else if (took_ns > slow_ns + n * page_ns)
+		work->n_slow++;
+}
+
 /* One call. Returns: what the call returned, or -ETIME. */
 static long call(struct pages_work *work, const struct batch_list *list, void **pages, size_t n)
 {
 	struct pages_task *task = work->task;
 	struct act *act = task->act;
 	const uint64_t begin_ns = act->ops->now_ns(act);
-	uint64_t took_ns, slow_ns;
+	uint64_t took_ns;
 	long rc;
 
 	for (size_t i = 0; i < n; i++)
@@ -247,8 +263,7 @@ static long call(struct pages_work *work, const struct batch_list *list, void **
 		pace_batch_took(batch_of(work, list->kind), (unsigned)n, took_ns);
 	if (rc == 0 && has_unset(work, n))
 		rc = (long)n;
-	slow_ns = task->slow_ns + n * SLOW_PAGE_NS * (list->kind == ACT_PLAIN ? 1 : 10);
-	work->n_slow = task->slow_ns && took_ns > slow_ns ? work->n_slow + 1 : 0;
+	judge_time(work, list, n, took_ns);
 	if (rc >= 0 && work->n_slow == SLOW_CALLS)
 		rc = -ETIME;
 	return rc;
@@ -418,6 +433,17 @@ static int move_some(struct pages_work *work, const struct batch_list *list, voi
 	return r;
 }
 
+size_t batch_most(struct pages_work *work, const struct batch_list *list)
+{
+	const uint64_t burst_bytes = pace_burst_bytes(work->task->pace);
+	const size_t burst = (size_t)(burst_bytes / list->room_bytes);
+	size_t most = batch_of(work, list->kind)->n;
+
+	if (burst_bytes && most > burst)
+		most = burst ? burst : 1;
+	return work->is_doubtful && most > PIECE_PAGES ? PIECE_PAGES : most;
+}
+
 int batch_move(struct pages_work *work, struct batch_list *list)
 {
 	size_t n_done = 0;
@@ -425,7 +451,7 @@ int batch_move(struct pages_work *work, struct batch_list *list)
 
 	list->n_untried = 0;
 	for (size_t at = 0; at < list->n; at += n_done) {
-		const size_t most = batch_of(work, list->kind)->n;
+		const size_t most = batch_most(work, list);
 		const size_t n = list->n - at < most ? list->n - at : most;
 
 		n_done = 0;

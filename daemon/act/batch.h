@@ -29,6 +29,12 @@ int batch_query(struct pages_work *work, void **pages, size_t n);
 int batch_filter(struct pages_work *work, struct batch_list *list);
 
 /*
+ * How many of the list's kind go in the next call, 1 or more: what fits the budget, no more than
+ * the bandwidth of now lets through at once, and few after a call that took suspiciously long.
+ */
+size_t batch_most(struct pages_work *work, const struct batch_list *list);
+
+/*
  * Moves all of them and counts, but for the untried. The order of what was tried is lost.
  * Returns: as pages_move_window().
  */

@@ -17,11 +17,15 @@ void pace_set(struct pace *pace, uint64_t bytes_s)
 	pthread_mutex_unlock(&pace->lock);
 }
 
-uint64_t pace_burst_bytes(const struct pace *pace)
+uint64_t pace_burst_bytes(struct pace *pace)
 {
-	const uint64_t bytes = pace->bytes_s / (UINT64_C(1000000000) / BURST_NS);
+	uint64_t bytes_s, bytes;
 
-	return pace->bytes_s && !bytes ? 1 : bytes;
+	pthread_mutex_lock(&pace->lock);
+	bytes_s = pace->bytes_s;
+	pthread_mutex_unlock(&pace->lock);
+	bytes = bytes_s / (UINT64_C(1000000000) / BURST_NS);
+	return bytes_s && !bytes ? 1 : bytes;
 }
 
 uint64_t pace_take(struct pace *pace, uint64_t bytes, uint64_t now_ns)

@@ -21,7 +21,7 @@ void pace_init(struct pace *pace, uint64_t bytes_s);
 void pace_set(struct pace *pace, uint64_t bytes_s);
 
 /* What may go at once, 0: as much as wanted. */
-uint64_t pace_burst_bytes(const struct pace *pace);
+uint64_t pace_burst_bytes(struct pace *pace);
 
 /* Takes bytes out of the bucket. Returns: nanoseconds to wait before they may go. */
 uint64_t pace_take(struct pace *pace, uint64_t bytes, uint64_t now_ns);

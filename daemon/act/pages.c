@@ -25,7 +25,8 @@ enum slot_state {
 	SLOT_UNKNOWN,
 	SLOT_HUGE,
 	SLOT_PLAIN,
-	SLOT_PROBE, /* may be huge: to be found out by moving */
+	SLOT_SUSPECT, /* may be huge */
+	SLOT_PROBE,   /* the same, and now it is found out by moving */
 	SLOT_DONE,
 };
 
@@ -167,9 +168,9 @@ static int find_probes(struct pages_work *work, struct window *window)
 		if (window->slots[i] != SLOT_UNKNOWN)
 			continue;
 		window->slots[i] = may_be_huge(work, work->status + at, work->pages + at, now_ns) ?
-					   SLOT_PROBE :
+					   SLOT_SUSPECT :
 					   SLOT_PLAIN;
-		if (window->slots[i] == SLOT_PROBE)
+		if (window->slots[i] == SLOT_SUSPECT)
 			work->from_node = work->status[at];
 		at += TESTS;
 	}
@@ -260,6 +261,25 @@ static void keep_probes(struct pages_work *work, struct window *window, size_t n
 		batch_count_no_block(work,
 				     act->huge_bytes - (window->n_probed[i] - 1) * act->base_bytes);
 	}
+}
+
+/*
+ * Takes the next suspects: only as many as go in one call, since what goes along with a test page
+ * is known, and paced, only afterwards. Returns: whether there were any.
+ */
+static bool take_probes(struct pages_work *work, struct window *window)
+{
+	const struct batch_list list = { .kind = ACT_HUGE,
+					 .room_bytes = work->task->act->huge_bytes };
+	const size_t most = batch_most(work, &list);
+	size_t n = 0;
+
+	for (unsigned i = 0; i < window->n_slots && n < most; i++)
+		if (window->slots[i] == SLOT_SUSPECT) {
+			window->slots[i] = SLOT_PROBE;
+			n++;
+		}
+	return n;
 }
 
 static int move_probes(struct pages_work *work, struct window *window)
@@ -393,7 +413,7 @@ int pages_move_window(struct pages_work *work, const struct pages_range *range)
 	r = move_huge(work, &window);
 	if (r == 0)
 		r = find_probes(work, &window);
-	if (r == 0)
+	while (r == 0 && take_probes(work, &window))
 		r = move_probes(work, &window);
 	return r == 0 ? move_plain(work, &window) : r;
 }
@@ -440,31 +460,19 @@ int pages_retry_busy(struct pages_work *work)
 
 /* ---- a worker's own ------------------------------------------------------------------------ */
 
-/* How many pages may go in one call: what the bandwidth lets through at once, 1 .. most. */
-static unsigned burst_pages(const struct pages_task *task, uint64_t page_bytes, unsigned most)
-{
-	const uint64_t bytes = pace_burst_bytes(task->pace);
-
-	if (!bytes || bytes / page_bytes >= most)
-		return most;
-	return bytes < page_bytes ? 1 : (unsigned)(bytes / page_bytes);
-}
-
 int pages_work_new(struct pages_task *task, struct pages_work **ret_work)
 {
 	struct pages_work *work = calloc(1, sizeof(*work));
 	struct act *act = task->act;
-	unsigned most;
+	const unsigned most = task->budget_ns ? PLAIN_MOST : PAGES_WINDOW;
 
 	if (!work)
 		return -ENOMEM;
-	most = burst_pages(task, act->base_bytes, task->budget_ns ? PLAIN_MOST : PAGES_WINDOW);
 	work->task = task;
 	pthread_mutex_init(&work->lock, NULL);
 	pace_batch_init(&work->plain, act->moves_singly ? most : PLAIN_FIRST, PLAIN_LEAST, most,
 			act->moves_singly ? 0 : task->budget_ns);
-	most = burst_pages(task, act->huge_bytes, HUGE_MOST);
-	pace_batch_init(&work->huge, most, HUGE_LEAST, most, 0);
+	pace_batch_init(&work->huge, HUGE_MOST, HUGE_LEAST, HUGE_MOST, 0);
 	for (size_t i = 0; i < PAGES_WINDOW; i++)
 		work->nodes[i] = (int)task->to_node;
 	*ret_work = work;

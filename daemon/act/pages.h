@@ -45,7 +45,7 @@ struct pages_task {
 	const struct place_set *right; /* nodes whose pages stay, to_node among them */
 	uint64_t reserve_bytes;	       /* of the target: what must be free after each batch */
 	uint64_t budget_ns;	       /* for one call, 0: no limit */
-	uint64_t slow_ns;    /* a first call that takes longer ends it all (-ETIME); 0: no limit */
+	uint64_t slow_ns; /* two calls in a row that take longer end it all (-ETIME); 0: no limit */
 	struct stuck *stuck; /* never NULL */
 	struct pace *pace;
 	_Atomic uint64_t in_flight_bytes;
@@ -71,8 +71,9 @@ struct pages_work {
 	_Atomic uint64_t
 		call_since_ns; /* 0 outside of a call: somebody may watch how long it takes */
 	struct pace_batch plain, huge;
-	unsigned n_slow; /* calls in a row that took longer than slow_ns */
-	int from_node;	 /* where probed pages lie */
+	unsigned n_slow;  /* calls in a row that took longer than slow_ns */
+	bool is_doubtful; /* the last call may have been one: the next has few pages */
+	int from_node;	  /* where probed pages lie */
 	size_t n_retries;
 	struct pages_retry retries[PAGES_RETRIES];
 	/* The slot that was asked for hidden pages last. */

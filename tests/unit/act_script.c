@@ -124,6 +124,8 @@ static long script_move_pages(struct act *act, size_t n, void **pages, const int
 		return ask(script, n, pages, status);
 	script->n_calls++;
 	script->n_addresses += (unsigned)n;
+	if (script->most_addresses < n)
+		script->most_addresses = (unsigned)n;
 	if (script->gone_after && script->n_calls >= script->gone_after) {
 		script->is_gone = true;
 		return -ESRCH;

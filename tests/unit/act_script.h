@@ -31,8 +31,9 @@ struct script {
 	uint64_t huge_blocks, pool_pages, pool_bytes;
 	bool can_scan;
 	unsigned n_calls, n_addresses, n_split;
-	unsigned gone_after;  /* calls, 0: never */
-	unsigned stall_after; /* from this call on it does not come back, 0: never */
+	unsigned most_addresses; /* of a call */
+	unsigned gone_after;	 /* calls, 0: never */
+	unsigned stall_after;	 /* from this call on it does not come back, 0: never */
 	uint64_t stalled_us;
 	unsigned nap_us; /* real time that a call takes */
 	bool is_gone;

@@ -21,13 +21,23 @@ struct move {
 	struct pace pace;
 	struct pages_work *work;
 	struct pages_range range;
-	int stop_after; /* questions whether to go on; -1: never */
+	int stop_after;		    /* questions whether to go on; -1: never */
+	uint64_t begin_ns, bytes_s; /* what is moved then is held against that bandwidth */
+	uint64_t ahead_bytes;	    /* at most so far ahead of it */
 };
 
 static int may_go_on(void *data)
 {
 	struct move *move = data;
+	const uint64_t begin_ns = move->begin_ns, now_ns = move->script->now_ns;
+	uint64_t moved, due;
 
+	if (move->bytes_s) {
+		moved = script_bytes_on(move->script, (int)move->task.to_node);
+		due = (now_ns - begin_ns) / 1000 * move->bytes_s / 1000000;
+		if (moved > due && moved - due > move->ahead_bytes)
+			move->ahead_bytes = moved - due;
+	}
 	return move->stop_after >= 0 && move->stop_after-- == 0 ? -ECANCELED : 0;
 }
 
@@ -419,6 +429,35 @@ static void test_ends(void **state)
 	script_free(script);
 }
 
+/* Before 6.3 calls have thousands of pages, and may take seconds: the next ones tell. */
+static void test_slow_and_large(void **state)
+{
+	(void)state;
+	for (int is_busy = 0; is_busy < 2; is_busy++) {
+		struct script *script = script_new();
+		struct stuck *stuck = new_stuck();
+		struct move move;
+
+		script->act.moves_singly = true;
+		script->can_scan = true;
+		/* All that a realtime thread holds up, or a host where each page takes long. */
+		script->call_ns = is_busy ? 20000 : 900000000;
+		script->page_ns = is_busy ? 500000 : 1000;
+		begin(&move, script, stuck, 1);
+		pages_work_free(move.work);
+		move.task.budget_ns = 1000000;
+		move.task.slow_ns = 500000000;
+		assert_int_equal(pages_work_new(&move.task, &move.work), 0);
+		assert_int_equal(run(&move), is_busy ? 0 : -ETIME);
+		assert_int_equal(script->most_addresses, 4096);
+		if (!is_busy)
+			assert_int_equal(script->n_calls, 3);
+		pages_work_free(move.work);
+		stuck_free(stuck);
+		script_free(script);
+	}
+}
+
 /* Calls stay within the budget, and the bandwidth is what was asked for. */
 static void test_budget_and_pace(void **state)
 {
@@ -437,9 +476,61 @@ static void test_budget_and_pace(void **state)
 	assert_int_equal(run(&move), 0);
 	assert_true(move.work->count.longest_ns <= 1600000);
 	/* No more at once than the bucket holds. */
-	assert_int_equal(move.work->plain.n, 64 * MIB / 50 / SCRIPT_BASE);
+	assert_int_equal(script->most_addresses, 64 * MIB / 50 / SCRIPT_BASE);
 	assert_true(script->now_ns - begin_ns >= UINT64_C(1900000000));
 	assert_true(script->now_ns - begin_ns <= UINT64_C(2100000000));
+	pages_work_free(move.work);
+	stuck_free(stuck);
+	script_free(script);
+}
+
+/* What may go at once is that of the bandwidth now, not of the one at the start. */
+static void test_another_bandwidth(void **state)
+{
+	struct script *script = script_new();
+	struct stuck *stuck = new_stuck();
+	struct move move;
+
+	(void)state;
+	script->act.moves_singly = true;
+	script->can_scan = true;
+	begin(&move, script, stuck, 1);
+	pages_work_free(move.work);
+	move.task.budget_ns = 1000000;
+	assert_int_equal(pages_work_new(&move.task, &move.work), 0);
+	pace_set(&move.pace, 16 * MIB);
+	assert_int_equal(run(&move), 0);
+	assert_int_equal(script->most_addresses, 16 * MIB / 50 / SCRIPT_BASE);
+	pages_work_free(move.work);
+
+	script_put(script, 0, SCRIPT_PAGES, 0);
+	assert_int_equal(pages_work_new(&move.task, &move.work), 0);
+	pace_set(&move.pace, 0);
+	assert_int_equal(run(&move), 0);
+	assert_int_equal(script->most_addresses, 4096);
+	pages_work_free(move.work);
+	stuck_free(stuck);
+	script_free(script);
+}
+
+/* What goes along with a probe is paced, too, before the next one. */
+static void test_probes_are_paced(void **state)
+{
+	struct script *script = script_new();
+	struct stuck *stuck = new_stuck();
+	struct move move;
+
+	(void)state;
+	script_huge(script, 0, SCRIPT_PAGES);
+	begin(&move, script, stuck, 1);
+	move.bytes_s = 256 * MIB;
+	pace_set(&move.pace, move.bytes_s);
+	move.begin_ns = script->now_ns;
+	assert_int_equal(run(&move), 0);
+	assert_int_equal(script_bytes_on(script, 1), ALL);
+	assert_int_equal(script->n_split, 0);
+	/* What may go at once, and a call of as much. */
+	assert_in_range(move.ahead_bytes, SCRIPT_HUGE, 2 * move.bytes_s / 50 + SCRIPT_HUGE);
 	pages_work_free(move.work);
 	stuck_free(stuck);
 	script_free(script);
@@ -555,7 +646,10 @@ int main(void)
 		cmocka_unit_test(test_target_fills_up),
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_slow_and_large),
 		cmocka_unit_test(test_budget_and_pace),
+		cmocka_unit_test(test_another_bandwidth),
+		cmocka_unit_test(test_probes_are_paced),
 		cmocka_unit_test(test_singly),
 		cmocka_unit_test(test_stuck),
 		cmocka_unit_test(test_outcomes),
