@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * One function per finding. Each says nothing where a fact is unknown: a warning that may be wrong
- * is worse than none.
+ * is worse than none. What a kernel does by default is a notice: it harms nobody by itself.
  */
 #include "findings.h"
 
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "arith.h"
+#include "decide/nearness.h"
 #include "host/text.h"
 #include "tell/event.h"
 
@@ -26,9 +27,9 @@ struct look {
 	const struct findings_view *view;
 };
 
-static void __attribute__((format(printf, 5, 6)))
-found(struct look *look, const char *what, const char *subject, const char *remedy,
-      const char *format, ...)
+static void __attribute__((format(printf, 6, 7)))
+found(struct look *look, enum report_level level, const char *what, const char *subject,
+      const char *remedy, const char *format, ...)
 {
 	struct findings *findings = look->findings;
 	struct finding_texts *texts;
@@ -44,7 +45,7 @@ found(struct look *look, const char *what, const char *subject, const char *reme
 	va_end(arguments);
 	findings->list[findings->n++] = (struct report_finding){
 		.what = what,
-		.level = REPORT_WARNING,
+		.level = level,
 		.subject = texts->subject,
 		.text = texts->text,
 		.remedy = texts->remedy,
@@ -74,7 +75,7 @@ static void look_at_ksm(struct look *look)
 	if (read_number(look, "sys/kernel/mm/ksm/run", &is_running) &&
 	    read_number(look, "sys/kernel/mm/ksm/merge_across_nodes", &is_across) &&
 	    is_running == 1 && is_across == 1)
-		found(look, "ksm_across_nodes", "",
+		found(look, REPORT_NOTICE, "ksm_across_nodes", "",
 		      "echo 2 >/sys/kernel/mm/ksm/run, echo 0 "
 		      ">/sys/kernel/mm/ksm/merge_across_nodes, "
 		      "echo 1 >/sys/kernel/mm/ksm/run",
@@ -89,7 +90,7 @@ static void look_at_balancing(struct look *look)
 
 	/* Bit 0: balancing; bit 1: tiering of memory-only nodes (sysctl, 5.18). */
 	if (read_number(look, "proc/sys/kernel/numa_balancing", &mode) && (mode & 1))
-		found(look, "numa_balancing", "", "sysctl kernel.numa_balancing=0",
+		found(look, REPORT_NOTICE, "numa_balancing", "", "sysctl kernel.numa_balancing=0",
 		      "the kernel's NUMA balancing moves pages of guests as well, and makes them "
 		      "fault to find out which");
 }
@@ -109,12 +110,32 @@ static bool is_weighed(const struct place_node_model *node)
 	return node->flags & PLACE_NODE_MEMORY_KNOWN && node->total_bytes;
 }
 
+/*
+ * Page cache that is not known may be room, and a guest of whom it is not known what it has may
+ * have all of it: either way the sum says nothing.
+ */
+static bool is_sum_known(const struct look *look)
+{
+	const struct place_sample *sample = look->view->sample;
+
+	for (size_t i = 0; i < sample->n_nodes; i++)
+		if (!(sample->nodes[i].known & PLACE_NODE_RECLAIMABLE))
+			return false;
+	for (size_t i = 0; i < sample->n_guests; i++)
+		if (sample->guests[i].known & PLACE_GUEST_MEMORY &&
+		    !(sample->guests[i].known & PLACE_GUEST_RESIDENT))
+			return false;
+	return true;
+}
+
 /* Who of them is in danger by that is said guest by guest (risks.c). */
 static void look_at_promises(struct look *look)
 {
 	const struct place_model *model = look->view->model;
 	uint64_t room = 0, promised = 0;
 
+	if (!is_sum_known(look))
+		return;
 	for (size_t i = 0; i < model->n_nodes; i++) {
 		if (!is_weighed(&model->nodes[i]))
 			return;
@@ -122,10 +143,10 @@ static void look_at_promises(struct look *look)
 		promised = place_add(promised, model->nodes[i].promised_bytes);
 	}
 	if (promised > room)
-		found(look, "host_overcommitted", "",
+		found(look, REPORT_WARNING, "host_overcommitted", "",
 		      "give guests less memory, move one to another host, or add swap",
 		      "guests may use %" PRIu64 " MiB more than now, and all nodes together have "
-		      "%" PRIu64 " MiB: some of them will swap or be killed",
+		      "%" PRIu64 " MiB: some of them may be swapped or killed",
 		      promised >> 20, room >> 20);
 }
 
@@ -137,15 +158,6 @@ static bool has_swap(struct look *look)
 	       place_text_find_kib(look->text->data, "SwapTotal:", &bytes) && bytes;
 }
 
-/* The kernel reclaims below the low watermark; twice the high one is close. */
-static bool is_about_to_swap(const struct look *look, size_t i)
-{
-	const struct place_node_sample *raw = &look->view->sample->nodes[i];
-
-	return raw->known & PLACE_NODE_RESERVE && raw->free_bytes < 2 * raw->reserve_bytes &&
-	       look->view->model->nodes[i].reclaimable_bytes < 2 * raw->reserve_bytes;
-}
-
 static void look_at_swap(struct look *look, size_t i)
 {
 	const struct place_model *model = look->view->model;
@@ -154,7 +166,7 @@ static void look_at_swap(struct look *look, size_t i)
 	uint64_t elsewhere = 0;
 	char subject[32];
 
-	if (!is_weighed(&model->nodes[i]) || (!swaps && !is_about_to_swap(look, i)))
+	if (!is_weighed(&model->nodes[i]) || (!swaps && !place_nearness_is_close(raw)))
 		return;
 	for (size_t j = 0; j < model->n_nodes; j++)
 		if (j != i && is_weighed(&model->nodes[j]))
@@ -162,7 +174,7 @@ static void look_at_swap(struct look *look, size_t i)
 	if (elsewhere < model->nodes[i].total_bytes / 20 || !has_swap(look))
 		return;
 	snprintf(subject, sizeof(subject), "node %u", model->nodes[i].id);
-	found(look, swaps ? "node_swaps" : "node_about_to_swap", subject,
+	found(look, REPORT_WARNING, swaps ? "node_swaps" : "node_about_to_swap", subject,
 	      "let guests take memory elsewhere: mode preferred, or numactl --interleave=all",
 	      "%" PRIu64 " MiB are left on it, and it %s although others have %" PRIu64 " MiB",
 	      raw->free_bytes >> 20, swaps ? "swaps" : "will swap", elsewhere >> 20);
@@ -199,7 +211,7 @@ static void look_at_pools(struct look *look, uint64_t page_bytes)
 	format_nodes(&with, nodes);
 	format_nodes(&without, others);
 	snprintf(subject, sizeof(subject), "%" PRIu64 " KiB pages", page_bytes >> 10);
-	found(look, "hugepages_uneven", subject,
+	found(look, REPORT_WARNING, "hugepages_uneven", subject,
 	      "echo N >/sys/devices/system/node/nodeX/hugepages/hugepages-*/nr_hugepages",
 	      "the pools lie on nodes %s: guests that run on nodes %s have no such memory beside "
 	      "them",
@@ -254,7 +266,8 @@ static void tell_new(struct findings *findings, uint64_t now_ns)
 		struct finding_told *told = told_of(findings, finding);
 
 		if (!told->what || now_ns > told->seen_ns + STAYS_SAID_NS)
-			event(LOG_WARNING, EVENT_FINDING, KV("what", finding->what),
+			event(finding->level == REPORT_NOTICE ? LOG_NOTICE : LOG_WARNING,
+			      EVENT_FINDING, KV("what", finding->what),
 			      KV("subject", finding->subject[0] ? finding->subject : NULL),
 			      KV("text", finding->text), KV("remedy", finding->remedy));
 		told->what = finding->what;

@@ -12,9 +12,13 @@ struct place_nearness_input {
 };
 
 /*
- * SWAP: pages were written out, or came back from swap, since the reading before. RECLAIM: pages
+ * SWAP: 256 pages were written out, or came back from swap, since the reading before; beside the
+ * watermark a single one. RECLAIM: pages
  * were looked at, or the node has no room and somebody on the host waited for memory. CLOSE: what
  * is free and the clean page cache are each below twice the high watermark. A counter that is not
  * there, or that went back, says nothing; where the node's memory is not known either, UNKNOWN.
  */
 enum place_nearness place_nearness_of(const struct place_nearness_input *input);
+
+/* What CLOSE says of a node; false where one of the facts is not known. */
+bool place_nearness_is_close(const struct place_node_sample *node);

@@ -94,6 +94,7 @@ static int begin(void **state)
 	write_file("proc/meminfo", "MemTotal: 1 kB\nSwapTotal: 8 kB\n");
 	for (unsigned i = 0; i < 2; i++) {
 		raw[i] = (struct place_node_sample){ .known = PLACE_NODE_FREE | PLACE_NODE_RESERVE |
+							      PLACE_NODE_RECLAIMABLE |
 							      PLACE_NODE_POOLS,
 						     .free_bytes = 40 * GIB,
 						     .reserve_bytes = GIB };
@@ -194,6 +195,14 @@ static void test_nodes(void **state)
 	assert_string_equal(look(), "");
 	weighed[0].promised_bytes = 1;
 	assert_string_equal(look(), "host_overcommitted:");
+	/* It may be less: neither page cache that is not known, nor what a guest has, is zero. */
+	raw[1].known &= ~(unsigned)PLACE_NODE_RECLAIMABLE;
+	assert_string_equal(look(), "");
+	raw[1].known |= PLACE_NODE_RECLAIMABLE;
+	guests[0].known &= ~(unsigned)PLACE_GUEST_RESIDENT;
+	assert_string_equal(look(), "");
+	guests[0].known |= PLACE_GUEST_RESIDENT;
+	assert_string_equal(look(), "host_overcommitted:");
 	weighed[0].flags = 0;
 	assert_string_equal(look(), "");
 	weighed[0].flags = PLACE_NODE_MEMORY_KNOWN;
@@ -203,9 +212,12 @@ static void test_nodes(void **state)
 	write_file("proc/meminfo", "MemTotal: 1 kB\nSwapTotal: 0 kB\n");
 	assert_string_equal(look(), "");
 	write_file("proc/meminfo", "MemTotal: 1 kB\nSwapTotal: 8 kB\n");
-	weighed[0].reclaimable_bytes = 2 * GIB;
+	raw[0].reclaimable_bytes = 2 * GIB;
 	assert_string_equal(look(), "");
-	weighed[0].reclaimable_bytes = 0;
+	raw[0].reclaimable_bytes = 0;
+	raw[0].known &= ~(unsigned)PLACE_NODE_RECLAIMABLE;
+	assert_string_equal(look(), "");
+	raw[0].known |= PLACE_NODE_RECLAIMABLE;
 	weighed[1].free_bytes = 3 * GIB;
 	assert_string_equal(look(), "");
 	weighed[1].free_bytes = 40 * GIB;
@@ -249,7 +261,8 @@ static void test_said_once(void **state)
 	assert_true(findings_are_due(&findings, view.now_ns));
 	look();
 	assert_int_equal(count_said(), 2);
-	assert_int_equal(findings.list[0].level, REPORT_WARNING);
+	assert_int_equal(findings.list[0].level, REPORT_NOTICE);
+	assert_int_equal(findings.list[1].level, REPORT_NOTICE);
 	assert_false(findings_are_due(&findings, view.now_ns + MINUTE - 1));
 	assert_true(findings_are_due(&findings, view.now_ns + MINUTE));
 	for (unsigned i = 0; i < 300; i++) {

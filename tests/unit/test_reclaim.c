@@ -229,10 +229,10 @@ static void test_counters(void **state)
 	now.scanned_pages--;
 	now.stolen_pages++;
 	assert_int_equal(nearness(), PLACE_NEARNESS_RECLAIM);
-	now.written_pages++;
+	now.written_pages += 256;
 	assert_int_equal(nearness(), PLACE_NEARNESS_SWAP);
-	now.written_pages--;
-	now.refaulted_pages++;
+	now.written_pages -= 256;
+	now.refaulted_pages += 256;
 	assert_int_equal(nearness(), PLACE_NEARNESS_SWAP);
 	/* A first reading, and one that went back, say nothing. */
 	before.known = 0;
@@ -240,6 +240,25 @@ static void test_counters(void **state)
 	before.known = 15;
 	before.stolen_pages = before.refaulted_pages = 1000;
 	assert_int_equal(nearness(), PLACE_NEARNESS_CALM);
+}
+
+/* Single pages come back from swap on any host: beside the watermark alone they say something. */
+static void test_single_pages(void **state)
+{
+	(void)state;
+	now.refaulted_pages += 255;
+	assert_int_equal(nearness(), PLACE_NEARNESS_CALM);
+	now.written_pages++;
+	assert_int_equal(nearness(), PLACE_NEARNESS_SWAP);
+	now.refaulted_pages = before.refaulted_pages;
+	assert_int_equal(nearness(), PLACE_NEARNESS_CALM);
+	node.free_bytes = 100 * MIB - 1;
+	assert_int_equal(nearness(), PLACE_NEARNESS_SWAP);
+	now = before;
+	now.refaulted_pages++;
+	assert_int_equal(nearness(), PLACE_NEARNESS_SWAP);
+	node.known = 0;
+	assert_int_equal(nearness(), PLACE_NEARNESS_UNKNOWN);
 }
 
 static void test_watermark(void **state)
@@ -272,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_swap),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test_setup(test_counters, begin),
+		cmocka_unit_test_setup(test_single_pages, begin),
 		cmocka_unit_test_setup(test_watermark, begin),
 	};
 
