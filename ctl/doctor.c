@@ -18,14 +18,14 @@ static const char usage[] =
 	"Usage: placectl doctor [--json]\n"
 	"Says what may harm guests on this host, and what helps. Changes nothing.\n"
 	"Exits with 0 where all is well, 1 for a warning, 2 where a guest may be killed,\n"
-	"3 where nothing can be said.\n"
+	"3 where that is not known.\n"
 	"\n"
 	"  --json         print JSON: bytes\n"
 	"  --socket PATH  ask the daemon that listens there\n"
 	"  --help         print this, and exit\n";
 
 struct counts {
-	unsigned n_notices, n_warnings, n_criticals;
+	unsigned n_notices, n_warnings, n_criticals, n_unknowns;
 };
 
 /* A level that this program does not know is none to pass over. */
@@ -41,6 +41,8 @@ static void count_line(char *line, struct counts *counts)
 		counts->n_notices++;
 	else if (level && !strcmp(level, "critical"))
 		counts->n_criticals++;
+	else if (level && !strcmp(level, "unknown"))
+		counts->n_unknowns++;
 	else
 		counts->n_warnings++;
 }
@@ -64,7 +66,9 @@ static int exit_status_of(const struct counts *counts)
 {
 	if (counts->n_criticals)
 		return CTL_DOCTOR_CRITICAL;
-	return counts->n_warnings ? CTL_DOCTOR_WARNING : EXIT_SUCCESS;
+	if (counts->n_warnings)
+		return CTL_DOCTOR_WARNING;
+	return counts->n_unknowns ? CTL_DOCTOR_UNKNOWN : EXIT_SUCCESS;
 }
 
 static void print_kind(unsigned n, const char *kind, const char **separator)
@@ -75,16 +79,22 @@ static void print_kind(unsigned n, const char *kind, const char **separator)
 	*separator = ", ";
 }
 
+static bool has_any(const struct counts *counts)
+{
+	return counts->n_notices || counts->n_warnings || counts->n_criticals || counts->n_unknowns;
+}
+
 static void print_summary(const struct counts *counts)
 {
-	static const char *const words[] = { "OK", "WARNING", "CRITICAL" };
+	static const char *const words[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
 	const char *separator = ": ";
 
 	fputs(words[exit_status_of(counts)], stdout);
-	if (!counts->n_notices && !counts->n_warnings && !counts->n_criticals)
+	if (!has_any(counts))
 		fputs(": nothing was found", stdout);
 	print_kind(counts->n_criticals, "critical finding", &separator);
 	print_kind(counts->n_warnings, "warning", &separator);
+	print_kind(counts->n_unknowns, "unknown", &separator);
 	print_kind(counts->n_notices, "notice", &separator);
 	putchar('\n');
 }
@@ -99,7 +109,7 @@ static int print(struct place_text *text, bool as_json)
 	}
 	if (!as_json)
 		print_summary(&counts);
-	if ((as_json || counts.n_notices || counts.n_warnings || counts.n_criticals) &&
+	if ((as_json || has_any(&counts)) &&
 	    show(text, 1U << SHOW_FINDINGS, as_json) != EXIT_SUCCESS)
 		return CTL_DOCTOR_UNKNOWN;
 	return exit_status_of(&counts);

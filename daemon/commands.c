@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "decide/model.h"
+#include "decide/pressure.h"
 #include "host/cleanup.h"
 #include "tell/event.h"
 #include "tell/report.h"
@@ -25,10 +26,10 @@ struct picture {
 	struct report_counter counters[COUNTERS_MAX];
 	struct report_move moves[MOVES_MAX];
 	struct report_cell cells[WIDE_MAX * PLACE_CELLS_MAX];
-	struct report_finding findings[FINDINGS_MAX + RISKS_SHOWN_MAX + 2];
+	struct report_finding findings[FINDINGS_MAX + RISKS_SHOWN_MAX + 3];
 	size_t n_risks;
 	struct risk_words risks[RISKS_SHOWN_MAX];
-	char more_risks[128];
+	char more_risks[128], unjudged[192];
 };
 
 static void count(struct picture *picture, const char *name, const char *help, uint64_t value)
@@ -88,6 +89,26 @@ static void count_served(const struct commands *commands, struct picture *pictur
 	}
 }
 
+/* Else the last turn could not find out who is at risk, which is not that nobody is. */
+static bool has_risks(const struct cycle *cycle)
+{
+	return cycle->risks.n == cycle->watch.n;
+}
+
+static void count_risks(const struct cycle *cycle, struct picture *picture)
+{
+	if (!has_risks(cycle))
+		return;
+	gauge(picture, "guests_may_be_killed", "Guests that may be killed if they grow.",
+	      risks_count(&cycle->risks, PLACE_RISK_KILL));
+	gauge(picture, "guests_may_be_swapped", "Guests whose nodes may be swapped if they grow.",
+	      risks_count(&cycle->risks, PLACE_RISK_SWAP));
+	gauge(picture, "guests_locality_at_risk", "Guests that may come to lie elsewhere too.",
+	      risks_count(&cycle->risks, PLACE_RISK_LOCALITY));
+	gauge(picture, "guests_not_judged", "Guests of which too little is known to say.",
+	      risks_count(&cycle->risks, PLACE_RISK_UNKNOWN));
+}
+
 static void count_all(const struct commands *commands, struct picture *picture)
 {
 	const struct cycle *cycle = commands->cycle;
@@ -103,12 +124,7 @@ static void count_all(const struct commands *commands, struct picture *picture)
 	count(picture, "moves_failed_total", "Moves that did not go through all of the memory.",
 	      cycle->moves.n_failed);
 	count(picture, "moved_bytes_total", "Guest memory moved.", cycle->moves.n_moved_bytes);
-	gauge(picture, "guests_may_be_killed", "Guests that may be killed if they grow.",
-	      risks_count(&cycle->risks, PLACE_RISK_KILL));
-	gauge(picture, "guests_may_be_swapped", "Guests whose nodes may be swapped if they grow.",
-	      risks_count(&cycle->risks, PLACE_RISK_SWAP));
-	gauge(picture, "guests_locality_at_risk", "Guests that may come to lie elsewhere too.",
-	      risks_count(&cycle->risks, PLACE_RISK_LOCALITY));
+	count_risks(cycle, picture);
 	count(picture, "risk_warnings_total", "Warnings about guests that may be harmed.",
 	      cycle->risks.n_said);
 	count(picture, "log_lost_total", "Lines that the log did not take.", event_lost_count());
@@ -165,6 +181,41 @@ static void add_host_findings(const struct cycle *cycle, struct picture *picture
 							       .level = REPORT_WARNING });
 }
 
+/* Guests of which it is not known whether they may be harmed: silence would be taken for health. */
+static size_t count_unjudged(const struct cycle *cycle)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < cycle->risks.n; i++)
+		n += cycle->risks.settled[i] == PLACE_RISK_UNKNOWN &&
+		     place_pressure_may_be_confined(&cycle->watch.guests[i]);
+	return n;
+}
+
+static void add_unjudged(const struct cycle *cycle, struct picture *picture)
+{
+	const size_t n = count_unjudged(cycle);
+	const size_t size = sizeof(picture->unjudged);
+
+	if (!has_risks(cycle))
+		snprintf(picture->unjudged, size,
+			 "it could not be found out which guests may come to harm");
+	else if (n)
+		snprintf(picture->unjudged, size,
+			 "%zu guest%s cannot be judged: too little is known of what it has, may "
+			 "take, or of its nodes",
+			 n, n == 1 ? "" : "s");
+	else
+		return;
+	add_finding(picture, &(struct report_finding){
+				     .what = "guests_not_judged",
+				     .subject = "",
+				     .text = picture->unjudged,
+				     .remedy = "",
+				     .level = has_risks(cycle) ? REPORT_NOTICE : REPORT_UNKNOWN,
+			     });
+}
+
 /* The most urgent first. */
 static void fill_findings(const struct cycle *cycle, struct picture *picture)
 {
@@ -174,6 +225,7 @@ static void fill_findings(const struct cycle *cycle, struct picture *picture)
 	add_host_findings(cycle, picture);
 	n_left_out += add_risks(cycle, picture, PLACE_RISK_SWAP, REPORT_WARNING);
 	n_left_out += add_risks(cycle, picture, PLACE_RISK_LOCALITY, REPORT_NOTICE);
+	add_unjudged(cycle, picture);
 	if (!n_left_out)
 		return;
 	snprintf(picture->more_risks, sizeof(picture->more_risks),
@@ -243,7 +295,7 @@ static void fill_view(const struct commands *commands, struct picture *picture)
 	view->intents = &cycle->moves.intents;
 	view->nearness = cycle->risks.nearness;
 	view->stall = cycle->risks.stall;
-	if (cycle->risks.n && cycle->risks.n == cycle->watch.n) {
+	if (cycle->risks.n && has_risks(cycle)) {
 		view->pressures = cycle->risks.pressures;
 		view->risks = cycle->risks.settled;
 	}

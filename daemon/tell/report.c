@@ -31,6 +31,7 @@ const char *report_level_word(enum report_level level)
 		[REPORT_NOTICE] = "notice",
 		[REPORT_WARNING] = "warning",
 		[REPORT_CRITICAL] = "critical",
+		[REPORT_UNKNOWN] = "unknown",
 	};
 
 	_Static_assert(ELEMENTSOF(words) == REPORT_LEVEL_COUNT, "a level has no word");

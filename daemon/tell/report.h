@@ -39,11 +39,12 @@ struct report_move {
 	const char *reason; /* a word or a short sentence, or "" */
 };
 
-/* How urgent; in words: notice, warning, critical. */
+/* How urgent; in words: notice, warning, critical, unknown. */
 enum report_level {
 	REPORT_NOTICE,	 /* nobody is harmed */
 	REPORT_WARNING,	 /* guests may run worse, or be swapped */
 	REPORT_CRITICAL, /* a guest may be killed */
+	REPORT_UNKNOWN,	 /* it could not be found out whether anybody is harmed */
 	REPORT_LEVEL_COUNT,
 };
 

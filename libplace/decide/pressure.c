@@ -27,6 +27,11 @@ bool place_pressure_is_confined(const struct place_guest *guest)
 	       (guest->bind == PLACE_BIND_STRICT || guest->bind == PLACE_BIND_CPUSET);
 }
 
+bool place_pressure_may_be_confined(const struct place_guest *guest)
+{
+	return !(guest->known & PLACE_GUEST_MEMS) || place_pressure_is_confined(guest);
+}
+
 static bool is_at(const struct place_at *at, unsigned id)
 {
 	return at->mems ? place_set_has(at->mems, id) : id == at->home;

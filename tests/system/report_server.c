@@ -69,6 +69,11 @@ static struct report_finding findings[] = {
 	  .pressure = &pressure,
 	  .pid = 1000,
 	  .nodes = "8" },
+	{ .what = "guests_not_judged",
+	  .subject = "",
+	  .text = "it could not be found out",
+	  .remedy = "",
+	  .level = REPORT_UNKNOWN },
 };
 static struct report_view view = {
 	.version = "9.9",
@@ -147,13 +152,15 @@ static int command(void *daemon, const struct serve_peer *peer, const char *verb
 	return 0;
 }
 
-/* "ckn": a critical one, that of KSM, a notice. */
+/* "cknu": a critical one, that of KSM, a notice, what is not known. */
 static void choose_findings(const char *letters)
 {
 	static struct report_finding chosen[8];
 
 	for (view.n_findings = 0; letters && *letters && view.n_findings < 8; letters++)
-		chosen[view.n_findings++] = findings[*letters == 'c' ? 1 : *letters == 'n' ? 2 : 0];
+		for (size_t i = 0; i < 4; i++)
+			if (*letters == "kcnu"[i])
+				chosen[view.n_findings++] = findings[i];
 	for (size_t i = 0; i < view.n_findings; i++)
 		if (!chosen[i].subject)
 			chosen[i].subject = guests[0].name;

@@ -80,13 +80,16 @@ class Daemon:
 def watch(box, tmp_path):
     daemons = []
 
-    def start(guests, swap_mib, nodes=None, surplus=0):
+    def start(guests, swap_mib, nodes=None, surplus=0, dark_node=None):
         root = tmp_path / "host"
         host = even_host(2, 4, 32000, 8000, guests=guests, files={
             "proc/meminfo": memory(swap_mib),
             "sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages": f"{surplus}\n"})
         host.nodes = nodes or host.nodes
         build(root, host)
+        if dark_node is not None:
+            meminfo = root / f"sys/devices/system/node/node{dark_node}/meminfo"
+            meminfo.write_text(re.sub(r".*MemFree:.*\n", "", meminfo.read_text()))
         daemons.append(Daemon(box, root, tmp_path / "log"))
         return daemons[-1]
     yield start
@@ -180,7 +183,7 @@ def test_said_when_it_comes_and_when_it_goes(watch):
 
 
 @pytest.mark.parametrize("free, surplus, status, found", [
-    (1000, 0, 0, {}), (999, 0, 2, {"huge": "may_be_killed"}), (999, 1, 0, {})])
+    (1000, 0, 0, {}), (999, 0, 2, {"huge": "may_be_killed"}), (999, 1, 0, {None: "guests_not_judged"})])
 def test_hugepages_against_their_pool(watch, free, surplus, status, found):
     """Plain memory and swap do not help where a pool runs out, but for what may be made beyond it."""
     nodes = [Node(node, cpus, 32000, 8000, pools={2048: (4000, pages)})
@@ -199,6 +202,13 @@ def test_more_than_are_shown(watch):
     assert "more_at_risk" in found.values()
     assert daemon.metric("guests_may_be_killed") == 70
     assert len(re.findall(r"^placed_guest_short_bytes\{", daemon.run("metrics").stdout, re.M)) == 70
+
+
+def test_guest_that_cannot_be_judged(watch):
+    """A node whose memory is not known: what it may do to its guest is said to be unknown, not passed over."""
+    daemon = watch([guest(4711, "big", 16000, "bind"), guest(4712, "free", 2000, None)], swap_mib=0, dark_node=1)
+    assert daemon.doctor() == (0, {None: "guests_not_judged"}, "OK: 1 notice")
+    assert daemon.metric("guests_not_judged") >= 1
 
 
 def test_recorded_host(box, tmp_path):

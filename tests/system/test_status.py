@@ -147,7 +147,8 @@ def test_doctor_and_metrics(serve):
 
 @pytest.mark.parametrize("findings, status, first", [
     ("", 0, b"OK: nothing was found"), ("n", 0, b"OK: 1 notice"), ("k", 1, b"WARNING: 1 warning"),
-    ("nkk", 1, b"WARNING: 2 warnings, 1 notice"), ("c", 2, b"CRITICAL: 1 critical finding"),
+    ("nkk", 1, b"WARNING: 2 warnings, 1 notice"), ("un", 3, b"UNKNOWN: 1 unknown, 1 notice"),
+    ("uk", 1, b"WARNING: 1 warning, 1 unknown"), ("c", 2, b"CRITICAL: 1 critical finding"),
     ("knc", 2, b"CRITICAL: 1 critical finding, 1 warning, 1 notice")])
 def test_doctor_exits_as_monitoring_plugins_do(serve, findings, status, first):
     server = serve(b"web1", findings=findings)
