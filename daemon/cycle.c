@@ -329,6 +329,7 @@ static void turn_soon(struct cycle *cycle, uint64_t us)
 void cycle_settings_changed(struct cycle *cycle)
 {
 	take_settings(cycle);
+	moves_settings_changed(&cycle->moves);
 	turn_soon(cycle, (uint64_t)cycle->settings->interval_min_s * 1000000);
 }
 

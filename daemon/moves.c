@@ -69,6 +69,11 @@ static void share_bandwidth(struct moves *moves)
 			mover_set_bandwidth(moves->list[i].mover, share);
 }
 
+void moves_settings_changed(struct moves *moves)
+{
+	share_bandwidth(moves);
+}
+
 /*
  * Only who was killed can hang: who tells of its end has come out of the kernel, and may be gone a
  * moment after the next move began.

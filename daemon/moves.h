@@ -103,6 +103,9 @@ int moves_steer(struct moves *moves, const struct place_step *step, size_t i);
 int moves_start(struct moves *moves, const struct place_step *step, size_t i,
 		uint64_t reserve_bytes, const struct pages_range *range);
 
+/* Tells those that run their share of another bandwidth_mib_s. */
+void moves_settings_changed(struct moves *moves);
+
 bool moves_is_moving(const struct moves *moves, int pid, uint64_t start_ns);
 size_t moves_n_running(const struct moves *moves);
 /* What moves under way will still bring to a node. */

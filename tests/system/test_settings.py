@@ -53,7 +53,7 @@ def test_check_says_all_faults(conf):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         f"{path}:2: unknown setting [move] bandwith",
-        f'{path}:3: [move] workers: "99" is out of range: 1 to 16',
+        f'{path}:3: [move] workers: "99" is out of range: 1 to 8',
         f'{path}:4: [move] enabled: "maybe" is not understood: yes or no',
         f"{path}:5: neither a section nor a setting: junk",
         f"{path}:6: unknown section [bogus]",
