@@ -115,7 +115,7 @@ static void *probe_for_ever(void *data)
 	const struct sched_param priority = { .sched_priority = 1 };
 	struct probe *probe = data;
 
-	/* Others on this machine must not be taken for what the observer does. */
+	/* Other processes must not be taken for what the observer does. */
 	(void)sched_setscheduler(0, SCHED_FIFO, &priority);
 	for (;;) {
 		const uint64_t from_ns = clock_ns();

@@ -121,7 +121,14 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        deadline = time.monotonic() + 10
         while len(pids) > 1 and pathlib.Path(f"/proc/{pids[1]}").exists():
+            if time.monotonic() > deadline:                     # numad is not always quick to hear of it
+                try:
+                    os.kill(pids[1], signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+                deadline += 10
             time.sleep(0.05)
 
 

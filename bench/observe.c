@@ -505,7 +505,7 @@ static double felt_us(const struct guests *guests, void (*observe)(const struct 
 }
 
 /*
- * The observer is not interrupted by what else runs on this machine while it holds a lock of the
+ * The observer is not interrupted by what else runs beside it while it holds a lock of the
  * guest; neither is the guest's prober.
  */
 static void be_undisturbed(bool is_on)
