@@ -34,12 +34,12 @@ static int ask_and_show(int argc, char **argv, int n_words, const char *purpose,
 
 int ctl_status(int argc, char **argv)
 {
-	return ask_and_show(argc, argv, 0,
-			    "Usage: placectl status [--json]\n"
-			    "Shows nodes, guests, moves, promises and findings.\n",
-			    BIT(SHOW_DAEMON) | BIT(SHOW_NODES) | BIT(SHOW_GUESTS) |
-				    BIT(SHOW_CELLS) | BIT(SHOW_MOVES) | BIT(SHOW_PROMISES) |
-				    BIT(SHOW_FINDINGS));
+	return ask_and_show(
+		argc, argv, 0,
+		"Usage: placectl status [--json]\n"
+		"Shows nodes, guests, NUMA cells of guests, moves, promises and findings.\n",
+		BIT(SHOW_DAEMON) | BIT(SHOW_NODES) | BIT(SHOW_GUESTS) | BIT(SHOW_CELLS) |
+			BIT(SHOW_MOVES) | BIT(SHOW_PROMISES) | BIT(SHOW_FINDINGS));
 }
 
 int ctl_explain(int argc, char **argv)
