@@ -18,7 +18,7 @@
  * So many slow calls in a row are no chance: a worker that lost its CPU once is slow once, beside a
  * realtime thread each call is, however few its pages. What a page may take on a host that is
  * merely busy comes on top. Of a call with thousands of them that is seconds: one that would be
- * slow with PIECE_PAGES is no proof, and the next has only so many.
+ * slow with a few is no proof, and the next has only so many.
  */
 #define SLOW_CALLS 2
 #define SLOW_PAGE_NS UINT64_C(1000000)
@@ -225,12 +225,17 @@ static struct pace_batch *batch_of(struct pages_work *work, enum act_kind kind)
 	return kind == ACT_PLAIN ? &work->plain : &work->huge;
 }
 
+static size_t few_of(enum act_kind kind)
+{
+	return kind == ACT_PLAIN ? PIECE_PAGES : 1;
+}
+
 static void judge_time(struct pages_work *work, const struct batch_list *list, size_t n,
 		       uint64_t took_ns)
 {
 	const uint64_t page_ns = SLOW_PAGE_NS * (list->kind == ACT_PLAIN ? 1 : 10);
 	const uint64_t slow_ns = work->task->slow_ns;
-	const size_t few = n < PIECE_PAGES ? n : PIECE_PAGES;
+	const size_t few = n < few_of(list->kind) ? n : few_of(list->kind);
 
 	work->is_doubtful = slow_ns && took_ns > slow_ns + few * page_ns;
 	if (!work->is_doubtful)
@@ -441,7 +446,7 @@ size_t batch_most(struct pages_work *work, const struct batch_list *list)
 
 	if (burst_bytes && most > burst)
 		most = burst ? burst : 1;
-	return work->is_doubtful && most > PIECE_PAGES ? PIECE_PAGES : most;
+	return work->is_doubtful && most > few_of(list->kind) ? few_of(list->kind) : most;
 }
 
 int batch_move(struct pages_work *work, struct batch_list *list)

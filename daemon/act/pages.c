@@ -13,8 +13,14 @@
 #define PLAIN_FIRST 64
 #define PLAIN_LEAST 64
 #define PLAIN_MOST 4096
+#define HUGE_FIRST 16
 #define HUGE_LEAST 1
 #define HUGE_MOST 64
+/*
+ * Huge pages go one by one on every kernel, so that a guest does not feel how many are in a call;
+ * but a stop and a pause come between calls.
+ */
+#define HUGE_CALL_NS UINT64_C(100000000)
 
 /* Test pages of a slot, by their number in it; odd and even ones, so that interleaving shows. */
 static const unsigned test_pages[] = { 0, 171, 342, 511 };
@@ -472,7 +478,7 @@ int pages_work_new(struct pages_task *task, struct pages_work **ret_work)
 	pthread_mutex_init(&work->lock, NULL);
 	pace_batch_init(&work->plain, act->moves_singly ? most : PLAIN_FIRST, PLAIN_LEAST, most,
 			act->moves_singly ? 0 : task->budget_ns);
-	pace_batch_init(&work->huge, HUGE_MOST, HUGE_LEAST, HUGE_MOST, 0);
+	pace_batch_init(&work->huge, HUGE_FIRST, HUGE_LEAST, HUGE_MOST, HUGE_CALL_NS);
 	for (size_t i = 0; i < PAGES_WINDOW; i++)
 		work->nodes[i] = (int)task->to_node;
 	*ret_work = work;
