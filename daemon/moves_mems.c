@@ -163,8 +163,8 @@ static void take_followed(struct moves *moves, struct intent *intent, const stru
 			      KV("note", "threads that libvirt added go where the others are"));
 		return;
 	}
-	/* libvirt opens a group for a moment while it adds a vCPU. Unknown is not gone. */
-	if (mended->state == RELOCATE_WIDE || mended->r < 0)
+	/* libvirt opens a group for a moment while it adds a vCPU. Or it could not be looked at. */
+	if (mended->state == RELOCATE_WIDE)
 		return;
 	/* Gone; or an administrator gave it other nodes, and those stand. */
 	intents_drop(&moves->intents, INTENT_NODES, intent->pid, intent->start_ns);

@@ -191,7 +191,7 @@ int relocate_look(struct act *act, int pid, unsigned from, unsigned to,
 	else if (r == 0 && (r = have_some(&scene, pid, &scene.from)) != 0)
 		state = RELOCATE_BACK;
 	close_scene(&scene);
-	*ret_state = r == -ESRCH ? RELOCATE_NONE : state;
+	*ret_state = r == -ESRCH ? RELOCATE_NONE : r < 0 ? RELOCATE_WIDE : state;
 	return r < 0 && r != -ESRCH ? r : 0;
 }
 

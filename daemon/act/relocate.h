@@ -49,7 +49,7 @@ int relocate_mend(struct act *act, int pid, unsigned from, unsigned to);
 /*
  * Where its groups are: WIDE if one of them is, FORWARD if one has the new node (those that came
  * later may have libvirt's), BACK, NONE: the guest is gone, FOREIGN: nothing of all that.
- * Returns: 0 or -errno (-ENOMEM, -EMFILE ...): nobody knows.
+ * Returns: 0 or -errno (-ENOMEM, -EMFILE ...): nobody knows, and *ret_state is WIDE.
  */
 int relocate_look(struct act *act, int pid, unsigned from, unsigned to,
 		  enum relocate_state *ret_state);

@@ -385,6 +385,7 @@ static void test_nobody_knows(void **state)
 	memset(line + 4, 'x', PLACE_GROUP_PATH_MAX);
 	write_file("proc/100/task/101/cgroup", line);
 	assert_int_equal(relocate_look(&act, 100, 1, 0, &seen), -ENAMETOOLONG);
+	assert_int_equal(seen, RELOCATE_WIDE);
 }
 
 static void test_another_writer(void **state)
