@@ -23,7 +23,7 @@ int moves_steer(struct moves *moves, const struct place_step *step, size_t i)
 		&topology->nodes[place_topology_index(topology, step->to_node)].cpus;
 	const struct intent *held =
 		intents_find(&moves->intents, INTENT_AFFINITY, step->pid, step->start_ns);
-	const bool is_new = !held || !place_set_equal(&held->given, cpus);
+	const struct place_set before = held ? held->given : (struct place_set){ 0 };
 	int r;
 
 	r = affinity_give(moves->act, &moves->host->root, &moves->host->text, &moves->intents,
@@ -31,7 +31,9 @@ int moves_steer(struct moves *moves, const struct place_step *step, size_t i)
 	if (r < 0)
 		event(LOG_NOTICE, EVENT_TROUBLE, KV_U64("pid", (uint64_t)step->pid),
 		      KV("note", "its vCPUs stay where they are"), KV("error", strerror(-r)));
-	else if (is_new)
+	else if ((held = intents_find(&moves->intents, INTENT_AFFINITY, step->pid,
+				      step->start_ns)) &&
+		 !place_set_equal(&held->given, &before))
 		event(LOG_INFO, EVENT_STEER, KV_U64("pid", (uint64_t)step->pid),
 		      KV_U64("to", step->to_node), KV_U64("bytes_elsewhere", step->bytes));
 	return r;

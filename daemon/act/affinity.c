@@ -9,7 +9,7 @@
 #include "observe/cells.h"
 #include "observe/procstat.h"
 
-/* A thread that may use more than `have` alone: the rest of a set that is compared. */
+/* One way through all threads of a process: what they may use now, or from one set to another. */
 struct walk {
 	struct act *act;
 	const struct place_root *root;
@@ -22,6 +22,7 @@ struct walk {
 	const struct place_set *from;  /* threads with this set only; NULL: learn it */
 	const struct place_set *to;    /* NULL: only look */
 	struct place_set seen;	       /* of the first thread */
+	struct place_set online;       /* CPUs; empty: not known */
 	unsigned n_threads, n_learned, n_changed;
 	int r; /* of what could not be changed */
 };
@@ -44,31 +45,51 @@ static bool is_vcpu(const struct walk *walk, unsigned tid)
 	return is_meant(walk->vcpus, walk->text->data);
 }
 
+void affinity_read_online(const struct place_root *root, struct place_text *text,
+			  struct place_set *ret_online)
+{
+	if (place_root_read(root, text, "sys/devices/system/cpu/online") < 0 ||
+	    place_set_parse_list(text->data, ret_online) < 0)
+		place_set_clear(ret_online);
+}
+
+bool affinity_is_same(const struct place_set *a, const struct place_set *b,
+		      const struct place_set *online)
+{
+	struct place_set a_online = *a, b_online = *b;
+
+	place_set_and(&a_online, online);
+	place_set_and(&b_online, online);
+	return place_set_equal(a, b) ||
+	       (!place_set_is_empty(&a_online) && place_set_equal(&a_online, &b_online));
+}
+
 /* Of a cell's threads some may have what we gave, and some what they had before. */
 static int learn_one(struct walk *walk, const struct place_set *cpus)
 {
-	if (walk->held && place_set_equal(cpus, walk->held))
+	if (walk->held && affinity_is_same(cpus, walk->held, &walk->online))
 		return 0;
 	if (!walk->n_learned++)
 		walk->seen = *cpus;
-	return place_set_equal(cpus, &walk->seen) ? 0 : -EBUSY;
+	return affinity_is_same(cpus, &walk->seen, &walk->online) ? 0 : -EBUSY;
 }
 
+/* A name is a file to be read, affinities are not: few are compared with success. */
 static int visit(unsigned tid, void *data)
 {
 	struct walk *walk = data;
 	struct place_set cpus;
 	int r;
 
-	if (!is_vcpu(walk, tid))
-		return 0;
 	if (walk->act->ops->get_affinity(walk->act, (int)tid, &cpus) < 0)
 		return 0; /* the thread has ended */
+	if (walk->to && !affinity_is_same(&cpus, walk->from, &walk->online))
+		return 0;
+	if (!is_vcpu(walk, tid))
+		return 0;
 	walk->n_threads++;
 	if (!walk->to)
 		return learn_one(walk, &cpus);
-	if (!place_set_equal(&cpus, walk->from))
-		return 0;
 	r = walk->act->ops->set_affinity(walk->act, (int)tid, walk->to);
 	if (r == 0)
 		walk->n_changed++;
@@ -98,6 +119,7 @@ static int walk_threads(struct walk *walk)
 	/* Whoever looks only may turn away; what was given is taken back from all. */
 	if (!walk->to && stat.n_threads > AFFINITY_THREADS_MAX)
 		return -E2BIG;
+	affinity_read_online(walk->root, walk->text, &walk->online);
 	snprintf(path, sizeof(path), "proc/%d/task", walk->pid);
 	r = place_root_each_id(walk->root, path, "", visit, walk);
 	return r == -ENOENT ? -ESRCH : r;
@@ -148,31 +170,34 @@ int affinity_give(struct act *act, const struct place_root *root, struct place_t
 		.is_guest = is_guest,
 	};
 	struct intent *held = intents_find(intents, INTENT_AFFINITY, pid, start_ns);
-	struct intent intent = {
-		.kind = INTENT_AFFINITY, .pid = pid, .start_ns = start_ns, .given = *cpus
-	};
+	struct intent intent = { .kind = INTENT_AFFINITY, .pid = pid, .start_ns = start_ns };
 	int r;
 
 	/* Who begins from here on may have been passed by: a start is known by the tick. */
 	intent.seen.start_ns = act->ops->now_ns(act) - place_ticks_to_ns(1);
 	r = learn(&walk);
-
 	if (r < 0)
 		return r;
-	if (held && !place_set_equal(&walk.seen, &held->given))
+	if (held && !affinity_is_same(&walk.seen, &held->given, &walk.online))
 		return -EBUSY;
-	if (place_set_equal(&walk.seen, cpus))
-		return 0;
 	intent.before = held ? held->before : walk.seen;
+	/* Of what is outside their cpuset the kernel gives nothing. */
+	intent.given = intent.before;
+	place_set_and(&intent.given, cpus);
+	if (place_set_is_empty(&intent.given))
+		return -EINVAL;
+	if (affinity_is_same(&walk.seen, &intent.given, &walk.online))
+		return 0;
 	r = intents_put(intents, &intent);
 	if (r == 0)
 		r = intents_write(intents);
 	if (r < 0)
 		return r;
-	r = change(act, root, text, pid, start_ns, is_guest, NULL, &walk.seen, cpus);
+	r = change(act, root, text, pid, start_ns, is_guest, NULL, &walk.seen, &intent.given);
 	if (r < 0) {
 		/* Some may have been changed: back to what they had. */
-		(void)change(act, root, text, pid, start_ns, is_guest, NULL, cpus, &walk.seen);
+		(void)change(act, root, text, pid, start_ns, is_guest, NULL, &intent.given,
+			     &walk.seen);
 		intent.given = walk.seen;
 		if (place_set_equal(&walk.seen, &intent.before))
 			intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
@@ -188,7 +213,7 @@ int affinity_follow(struct act *act, const struct place_root *root, struct place
 		    struct intent *intent, bool is_guest, const struct place_thread *thread)
 {
 	struct place_procstat stat;
-	struct place_set cpus;
+	struct place_set cpus, online;
 	int r;
 
 	intent->seen = *thread;
@@ -200,8 +225,11 @@ int affinity_follow(struct act *act, const struct place_root *root, struct place
 	    !is_meant(place_set_is_empty(&intent->vcpus) ? NULL : &intent->vcpus, stat.comm))
 		return 0;
 	r = act->ops->get_affinity(act, thread->tid, &cpus);
-	if (r < 0 || !place_set_equal(&cpus, &intent->before))
+	if (r < 0)
 		return r;
+	affinity_read_online(root, text, &online);
+	if (!affinity_is_same(&cpus, &intent->before, &online))
+		return 0;
 	r = act->ops->set_affinity(act, thread->tid, &intent->given);
 	return r < 0 ? r : 1;
 }

@@ -14,18 +14,29 @@
 #include "host/root.h"
 #include "observe/watch.h"
 
+/* The CPUs that are online; empty where nobody knows. */
+void affinity_read_online(const struct place_root *root, struct place_text *text,
+			  struct place_set *ret_online);
+
+/*
+ * Whether it is the same affinity: a CPU that goes offline is in none that the kernel tells, and is
+ * back in it when it comes back.
+ */
+bool affinity_is_same(const struct place_set *a, const struct place_set *b,
+		      const struct place_set *online);
+
 /* As many as the watch knows of a process. */
 #define AFFINITY_THREADS_MAX PLACE_WATCH_THREADS_MAX
 
 /*
- * Gives the vCPU threads of a guest to cpus; of a process that is no guest, all threads. The intent
- * is added and written to disk first.
+ * Gives the vCPU threads of a guest to those of cpus that they had before we gave them any; of a
+ * process that is no guest, all threads. The intent is added and written to disk first.
  *
  * Processes with more than AFFINITY_THREADS_MAX threads are left alone: the loop does this itself.
  *
  * Returns: 0; -E2BIG too many threads; -EBUSY its threads differ from each other, or from what we
- * gave before: somebody pinned one; -ESRCH gone; -ENOENT it has no vCPU thread; -EINVAL its cpuset
- * has none of these CPUs; or -errno of writing the intent. Nothing is changed then.
+ * gave before: somebody pinned one; -ESRCH gone; -ENOENT it has no vCPU thread; -EINVAL they
+ * may use none of these CPUs; or -errno of writing the intent. Nothing is changed then.
  */
 int affinity_give(struct act *act, const struct place_root *root, struct place_text *text,
 		  struct intents *intents, int pid, uint64_t start_ns, bool is_guest,

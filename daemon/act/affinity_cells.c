@@ -32,6 +32,7 @@ struct walk {
 	const struct place_root *root;
 	struct place_text *text;
 	int pid;
+	struct place_set online;
 	struct cell *cells;
 	size_t n_cells;
 	struct thread *threads;
@@ -78,14 +79,14 @@ static struct cell *find_cell(const struct walk *walk, unsigned vcpu)
 }
 
 /* Of a cell's threads some may have what we gave, and some what they had before. */
-static int learn(struct cell *cell, const struct place_set *cpus)
+static int learn(const struct walk *walk, struct cell *cell, const struct place_set *cpus)
 {
 	cell->n_threads++;
-	if (cell->is_held && place_set_equal(cpus, &cell->held.given))
+	if (cell->is_held && affinity_is_same(cpus, &cell->held.given, &walk->online))
 		return 0;
 	if (!cell->n_learned++)
 		cell->seen = *cpus;
-	return place_set_equal(cpus, &cell->seen) ? 0 : -EBUSY;
+	return affinity_is_same(cpus, &cell->seen, &walk->online) ? 0 : -EBUSY;
 }
 
 static int visit(unsigned tid, void *data)
@@ -102,17 +103,18 @@ static int visit(unsigned tid, void *data)
 	if (!cell || walk->act->ops->get_affinity(walk->act, (int)tid, &cpus) < 0)
 		return 0;
 	walk->threads[walk->n_threads++] = (struct thread){ .tid = (int)tid, .cell = cell };
-	return learn(cell, &cpus);
+	return learn(walk, cell, &cpus);
 }
 
 /* What its intent will be, and whether anything is to be done for it. */
-static int plan(struct cell *cell, const struct place_set *cpus)
+static int plan(const struct walk *walk, struct cell *cell, const struct place_set *cpus)
 {
 	struct intent *intent = &cell->intent;
 
 	if (!cell->n_threads)
 		return 0;
-	if (cell->is_held && cell->n_learned && !place_set_equal(&cell->seen, &cell->held.before))
+	if (cell->is_held && cell->n_learned &&
+	    !affinity_is_same(&cell->seen, &cell->held.before, &walk->online))
 		return -EBUSY;
 	intent->before = cell->is_held ? cell->held.before : cell->seen;
 	intent->given = intent->before;
@@ -131,7 +133,7 @@ static int change(const struct walk *walk, const struct thread *thread,
 	int r;
 
 	if (walk->act->ops->get_affinity(walk->act, thread->tid, &cpus) < 0 ||
-	    !place_set_equal(&cpus, from))
+	    !affinity_is_same(&cpus, from, &walk->online))
 		return 0;
 	r = walk->act->ops->set_affinity(walk->act, thread->tid, to);
 	return r == -ESRCH ? 0 : r;
@@ -249,13 +251,14 @@ int affinity_give_cells(struct act *act, const struct place_root *root, struct p
 		intent.vcpus = *cells[i].vcpus;
 		begin(&list[i], intents, &intent);
 	}
+	affinity_read_online(root, text, &walk.online);
 	r = check_same(root, text, pid, start_ns);
 	if (r == 0)
 		r = each_thread(root, pid, visit, &walk);
 	if (r == 0 && !walk.n_threads)
 		r = -ENOENT;
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = plan(&list[i], cells[i].cpus);
+		r = plan(&walk, &list[i], cells[i].cpus);
 	return r < 0 ? r : give(&walk, intents);
 }
 
@@ -266,6 +269,7 @@ struct taking {
 	const struct place_root *root;
 	struct place_text *text;
 	int pid;
+	struct place_set online;
 	const struct intent *cells[PLACE_CELLS_MAX];
 	size_t n, n_names;
 };
@@ -282,7 +286,7 @@ static const struct intent *find_giver(const struct taking *taking, const struct
 {
 	for (size_t i = 0; i < taking->n; i++)
 		if ((vcpu < 0 || place_set_has(&taking->cells[i]->vcpus, (unsigned)vcpu)) &&
-		    place_set_equal(&taking->cells[i]->given, cpus))
+		    affinity_is_same(&taking->cells[i]->given, cpus, &taking->online))
 			return taking->cells[i];
 	return NULL;
 }
@@ -329,6 +333,7 @@ void affinity_take_back_cells(struct act *act, const struct place_root *root,
 {
 	struct taking taking = { .act = act, .root = root, .text = text, .pid = pid };
 
+	affinity_read_online(root, text, &taking.online);
 	/* Once, unless the file from an earlier daemon has more of them than a guest can have. */
 	for (find_cells(&taking, intents, start_ns); taking.n;
 	     find_cells(&taking, intents, start_ns)) {

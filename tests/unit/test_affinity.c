@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,12 +64,17 @@ static int get_affinity(struct act *act, int tid, struct place_set *ret_cpus)
 	return 0;
 }
 
+static struct place_set cpuset; /* what the kernel lets through */
+
 static int set_affinity(struct act *act, int tid, const struct place_set *cpus)
 {
+	struct place_set allowed = *cpus;
+
 	(void)act;
-	if (tid == refuse_tid)
+	place_set_and(&allowed, &cpuset);
+	if (tid == refuse_tid || place_set_is_empty(&allowed))
 		return -EINVAL;
-	affinities[tid - 100] = *cpus;
+	affinities[tid - 100] = allowed;
 	return 0;
 }
 
@@ -169,6 +175,7 @@ static int begin(void **state)
 	(void)state;
 	for (unsigned i = 0; i < THREADS; i++)
 		affinities[i] = all;
+	cpuset = all;
 	refuse_tid = 0;
 	n_writes = 0;
 	return 0;
@@ -177,6 +184,15 @@ static int begin(void **state)
 static int give(struct intents *intents, const struct place_set *cpus)
 {
 	return affinity_give(&act, &root, &text, intents, 100, START_NS, true, cpus);
+}
+
+static int give_cell(struct intents *intents, unsigned vcpu, const struct place_set *cpus)
+{
+	struct place_set vcpus = { 0 };
+
+	place_set_add(&vcpus, vcpu);
+	return affinity_give_cells(&act, &root, &text, intents, 100, START_NS,
+				   &(struct affinity_cell){ .vcpus = &vcpus, .cpus = cpus }, 1);
 }
 
 static int follow(struct intents *intents, const struct place_thread *thread)
@@ -209,6 +225,103 @@ static void test_give_and_take_back(void **state)
 	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
 	expect(&all, &all, &all);
 	assert_int_equal(intents.n, 0);
+	intents_done(&intents);
+}
+
+/* Its cpuset has some of the node's CPUs, and the kernel gives those: they are what we gave. */
+static void test_part_of_a_node(void **state)
+{
+	struct intents intents = { 0 };
+	struct place_set some, part;
+
+	(void)state;
+	assert_int_equal(place_set_parse_list("2-5", &some), 0);
+	assert_int_equal(place_set_parse_list("2-3", &part), 0);
+	cpuset = some;
+	for (unsigned i = 0; i < THREADS; i++)
+		affinities[i] = some;
+	assert_int_equal(give(&intents, &low), 0);
+	expect(&some, &part, &part);
+	assert_int_equal(give(&intents, &low), 0);
+	assert_int_equal(n_writes, 1);
+	assert_true(place_set_equal(&intents.list[0].given, &part));
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&some, &some, &some);
+	/* None at all. */
+	place_set_subtract(&some, &part);
+	cpuset = some;
+	for (unsigned i = 0; i < THREADS; i++)
+		affinities[i] = some;
+	assert_int_equal(give(&intents, &low), -EINVAL);
+	assert_int_equal(intents.n, 0);
+	assert_int_equal(n_writes, 1);
+	intents_done(&intents);
+}
+
+static void put_online(const char *list)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "mkdir -p %s/sys/devices/system/cpu", top);
+	assert_int_equal(system(path), 0);
+	snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/online", top);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fputs(list, file);
+	fclose(file);
+}
+
+/* The kernel tells less than we gave, and than they had before. */
+static void test_a_cpu_goes_offline(void **state)
+{
+	struct intents intents = { 0 };
+	struct place_thread thread = { .start_ns = 110000000, .tid = 103 };
+
+	(void)state;
+	put_online("0-7\n");
+	assert_int_equal(give(&intents, &low), 0);
+	put_online("0,2-7\n");
+	for (unsigned i = 0; i < THREADS; i++)
+		place_set_remove(&affinities[i], 1);
+	assert_int_equal(give(&intents, &low), 0);
+	assert_int_equal(n_writes, 1);
+	put_thread_at(103, "CPU 2/KVM", 11);
+	assert_int_equal(follow(&intents, &thread), 1);
+	assert_true(place_set_equal(&affinities[3], &low));
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	assert_true(place_set_equal(&affinities[1], &all));
+	assert_true(place_set_equal(&affinities[2], &all));
+	assert_true(place_set_equal(&affinities[3], &all));
+	/* What somebody else wrote is still told apart. */
+	affinities[0] = all;
+	assert_int_equal(give(&intents, &low), 0);
+	affinities[1] = high;
+	assert_int_equal(give(&intents, &high), -EBUSY);
+	put_online("");
+	intents_done(&intents);
+	remove_thread(103);
+}
+
+/* Names are files, and most threads need not be asked for theirs. */
+static void test_few_names_are_read(void **state)
+{
+	const int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct intents intents = { 0 };
+	char path[128], events[4096];
+	ssize_t size;
+
+	(void)state;
+	assert_true(fd >= 0);
+	affinities[0] = high;
+	snprintf(path, sizeof(path), "%s/proc/100/task/100/comm", top);
+	assert_true(inotify_add_watch(fd, path, IN_OPEN | IN_CLOSE_NOWRITE) >= 0);
+	assert_int_equal(give(&intents, &low), 0);
+	expect(&high, &low, &low);
+	/* Once, to find out what the vCPUs have; not to give them others. */
+	size = read(fd, events, sizeof(events));
+	assert_int_equal(size, 2 * sizeof(struct inotify_event));
+	close(fd);
 	intents_done(&intents);
 }
 
@@ -342,15 +455,6 @@ static void test_another_process(void **state)
 	intents_done(&intents);
 }
 
-static int give_cell(struct intents *intents, unsigned vcpu, const struct place_set *cpus)
-{
-	struct place_set vcpus = { 0 };
-
-	place_set_add(&vcpus, vcpu);
-	return affinity_give_cells(&act, &root, &text, intents, 100, START_NS,
-				   &(struct affinity_cell){ .vcpus = &vcpus, .cpus = cpus }, 1);
-}
-
 /* Each cell has CPUs of its own, and all of them come back together. */
 static void test_cells(void **state)
 {
@@ -463,6 +567,23 @@ static void test_cells_of_too_many_threads(void **state)
 	intents_done(&intents);
 }
 
+static void test_cells_and_a_cpu_that_goes_offline(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	put_online("0-7\n");
+	assert_int_equal(give_both(&intents, &low, &high), 0);
+	put_online("0,2-7\n");
+	place_set_remove(&affinities[1], 1);
+	assert_int_equal(give_both(&intents, &low, &high), 0);
+	assert_int_equal(n_writes, 1);
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&all, &all, &all);
+	put_online("");
+	intents_done(&intents);
+}
+
 static void test_cell_refused_is_undone(void **state)
 {
 	struct intents intents = { 0 };
@@ -557,12 +678,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_give_and_take_back, begin),
+		cmocka_unit_test_setup(test_part_of_a_node, begin),
+		cmocka_unit_test_setup(test_a_cpu_goes_offline, begin),
+		cmocka_unit_test_setup(test_few_names_are_read, begin),
 		cmocka_unit_test_setup(test_pins_of_others_stand, begin),
 		cmocka_unit_test_setup(test_refused_is_undone, begin),
 		cmocka_unit_test_setup(test_cells, begin),
 		cmocka_unit_test_setup(test_cells_of_the_confined, begin),
 		cmocka_unit_test_setup(test_cells_together, begin),
 		cmocka_unit_test_setup(test_cells_of_too_many_threads, begin),
+		cmocka_unit_test_setup(test_cells_and_a_cpu_that_goes_offline, begin),
 		cmocka_unit_test_setup(test_cell_refused_is_undone, begin),
 		cmocka_unit_test_setup(test_new_threads_follow, begin),
 		cmocka_unit_test_setup(test_who_does_not_follow, begin),
