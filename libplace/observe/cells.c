@@ -17,7 +17,7 @@
 
 /* So many pages of each cell are asked for at least. */
 #define SAMPLES_LEAST 256
-/* So long a name no thread has (TASK_COMM_LEN 16), and no more threads are looked at. */
+/* No more threads of a process are looked at. */
 #define THREADS_MAX 8192
 
 /* ---- which range is whose ------------------------------------------------------------------ */

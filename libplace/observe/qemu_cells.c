@@ -221,7 +221,7 @@ static bool find_memory(struct place_cells_parse *parse, place_cells_backend bac
 	return true;
 }
 
-/* Some vCPU in each; none in two. */
+/* Some vCPU in one of them at least, and none in two. */
 static bool are_vcpus_clear(const struct place_cells *cells)
 {
 	for (size_t i = 0; i < cells->n; i++)
