@@ -214,6 +214,48 @@ static void test_other_cells(void **state)
 	intents_done(&cycle.moves.intents);
 }
 
+/* Anybody can start guests with cells: the system's are looked at first, whatever their pid. */
+static void test_the_system_goes_first(void **state)
+{
+	static struct cycle cycle;
+	static struct settings settings;
+	struct place_guest guests[2] = { { .pid = 5 }, { .pid = 9 } };
+	struct place_activity activities[2] = { 0 };
+	unsigned traits[2] = { PLACE_TRAIT_CELLS, PLACE_TRAIT_CELLS | PLACE_TRAIT_LIBVIRT };
+	enum place_class classes[2] = { PLACE_CLASS_PINNED, PLACE_CLASS_PINNED };
+	enum place_fate fates[2] = { PLACE_FATE_LOCAL, PLACE_FATE_LOCAL };
+	struct wide_guest *guest;
+
+	(void)state;
+	settings_default(&settings);
+	assert_true(sd_event_new(&cycle.event) >= 0);
+	for (unsigned i = 0; i < 2; i++)
+		guests[i].known = PLACE_GUEST_START | PLACE_GUEST_MEMORY;
+	cycle.settings = &settings;
+	cycle.host = &host;
+	cycle.watch = (struct place_watch){ .n = 2,
+					    .guests = guests,
+					    .activities = activities,
+					    .traits = traits,
+					    .classes = classes };
+	cycle.plan.fates = fates;
+	cycle_act_wide(&cycle);
+	assert_non_null(cycle.wide.job);
+	assert_int_equal(cycle.wide.guest.pid, 9);
+	/* Somebody gives it a policy while it is looked at: what is found is for nobody. */
+	guest = wide_find(&cycle.wide, 9, 0);
+	assert_non_null(guest);
+	classes[1] = PLACE_CLASS_INTERLEAVED;
+	cycle.wide.on_looked(&cycle, guest, NULL, NULL);
+	assert_int_equal(guest->next_ns, 0);
+	classes[1] = PLACE_CLASS_PINNED;
+	cycle.wide.on_looked(&cycle, guest, NULL, NULL);
+	assert_int_not_equal(guest->next_ns, 0);
+	wide_done(&cycle.wide);
+	sd_event_unref(cycle.event);
+	settings_done(&settings);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -235,6 +277,7 @@ int main(void)
 		cmocka_unit_test_setup(test_remote, begin),
 		cmocka_unit_test_setup(test_room_of_the_system, begin),
 		cmocka_unit_test(test_other_cells),
+		cmocka_unit_test(test_the_system_goes_first),
 		cmocka_unit_test_setup(test_look, begin),
 		cmocka_unit_test_setup(test_hung, begin),
 	};
