@@ -17,23 +17,13 @@ struct walk {
 	int pid;
 	uint64_t start_ns;
 	bool is_guest;
-	const struct place_set *vcpus; /* these alone, by index; NULL: all that count */
-	const struct place_set *held;  /* while learning: what we gave before is no difference */
-	const struct place_set *from;  /* threads with this set only; NULL: learn it */
-	const struct place_set *to;    /* NULL: only look */
-	struct place_set seen;	       /* of the first thread */
-	struct place_set online;       /* CPUs; empty: not known */
-	unsigned n_threads, n_learned, n_changed;
+	const struct place_set *from; /* threads with this set only; NULL: learn it */
+	const struct place_set *to;   /* NULL: only look */
+	struct place_set seen;	      /* of the first thread */
+	struct place_set online;      /* CPUs; empty: not known */
+	unsigned n_threads, n_changed;
 	int r; /* of what could not be changed */
 };
-
-/* Whether a thread of that name is a vCPU, and one of these (NULL: any). */
-static bool is_meant(const struct place_set *vcpus, const char *comm)
-{
-	const int vcpu = vcpus ? place_cells_vcpu(comm) : -1;
-
-	return vcpus ? vcpu >= 0 && place_set_has(vcpus, (unsigned)vcpu) : place_comm_is_vcpu(comm);
-}
 
 static bool is_vcpu(const struct walk *walk, unsigned tid)
 {
@@ -42,7 +32,7 @@ static bool is_vcpu(const struct walk *walk, unsigned tid)
 	if (place_root_readf(walk->root, walk->text, "proc/%d/task/%u/comm", walk->pid, tid) < 0)
 		return false;
 	walk->text->data[strcspn(walk->text->data, "\n")] = '\0';
-	return is_meant(walk->vcpus, walk->text->data);
+	return place_comm_is_vcpu(walk->text->data);
 }
 
 void affinity_read_online(const struct place_root *root, struct place_text *text,
@@ -64,12 +54,9 @@ bool affinity_is_same(const struct place_set *a, const struct place_set *b,
 	       (!place_set_is_empty(&a_online) && place_set_equal(&a_online, &b_online));
 }
 
-/* Of a cell's threads some may have what we gave, and some what they had before. */
 static int learn_one(struct walk *walk, const struct place_set *cpus)
 {
-	if (walk->held && affinity_is_same(cpus, walk->held, &walk->online))
-		return 0;
-	if (!walk->n_learned++)
+	if (walk->n_threads == 1)
 		walk->seen = *cpus;
 	return affinity_is_same(cpus, &walk->seen, &walk->online) ? 0 : -EBUSY;
 }
@@ -126,8 +113,8 @@ static int walk_threads(struct walk *walk)
 }
 
 static int change(struct act *act, const struct place_root *root, struct place_text *text, int pid,
-		  uint64_t start_ns, bool is_guest, const struct place_set *vcpus,
-		  const struct place_set *from, const struct place_set *to)
+		  uint64_t start_ns, bool is_guest, const struct place_set *from,
+		  const struct place_set *to)
 {
 	struct walk walk = {
 		.act = act,
@@ -136,7 +123,6 @@ static int change(struct act *act, const struct place_root *root, struct place_t
 		.pid = pid,
 		.start_ns = start_ns,
 		.is_guest = is_guest,
-		.vcpus = vcpus,
 		.from = from,
 		.to = to,
 	};
@@ -193,11 +179,10 @@ int affinity_give(struct act *act, const struct place_root *root, struct place_t
 		r = intents_write(intents);
 	if (r < 0)
 		return r;
-	r = change(act, root, text, pid, start_ns, is_guest, NULL, &walk.seen, &intent.given);
+	r = change(act, root, text, pid, start_ns, is_guest, &walk.seen, &intent.given);
 	if (r < 0) {
 		/* Some may have been changed: back to what they had. */
-		(void)change(act, root, text, pid, start_ns, is_guest, NULL, &intent.given,
-			     &walk.seen);
+		(void)change(act, root, text, pid, start_ns, is_guest, &intent.given, &walk.seen);
 		intent.given = walk.seen;
 		if (place_set_equal(&walk.seen, &intent.before))
 			intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
@@ -207,6 +192,14 @@ int affinity_give(struct act *act, const struct place_root *root, struct place_t
 		return r;
 	}
 	return 0;
+}
+
+/* Whether a thread of that name is a vCPU, and one of these (NULL: any). */
+static bool is_meant(const struct place_set *vcpus, const char *comm)
+{
+	const int vcpu = vcpus ? place_cells_vcpu(comm) : -1;
+
+	return vcpus ? vcpu >= 0 && place_set_has(vcpus, (unsigned)vcpu) : place_comm_is_vcpu(comm);
 }
 
 int affinity_follow(struct act *act, const struct place_root *root, struct place_text *text,
@@ -244,6 +237,6 @@ void affinity_take_back(struct act *act, const struct place_root *root, struct p
 	if (!held)
 		return;
 	/* All threads: whichever has exactly what we gave, we gave it. */
-	(void)change(act, root, text, pid, start_ns, false, NULL, &held->given, &held->before);
+	(void)change(act, root, text, pid, start_ns, false, &held->given, &held->before);
 	intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
 }
