@@ -231,6 +231,9 @@ static void count_turn(struct cycle *cycle)
 		cycle->quick_ns = now - QUICK_FOR_NS;
 	if (cycle->n_turns++ && now < cycle->turned_ns + QUICK_BELOW_NS)
 		cycle->quick_ns += QUICK_TURN_NS;
+	/* Moves that end ask for turns as well: what they owe is paid back some day. */
+	if (cycle->quick_ns > now + QUICK_FOR_NS)
+		cycle->quick_ns = now + QUICK_FOR_NS;
 	cycle->turned_ns = now;
 }
 
@@ -264,18 +267,24 @@ static bool is_unknown_since(const struct cycle *cycle, uint64_t ns)
 	return false;
 }
 
+/* What was found of guests by their place in the watch is not of those that are there now. */
+static void decide_nothing(struct cycle *cycle)
+{
+	cycle->plan.n_steps = 0;
+	cycle->risks.n = 0;
+	cycle->is_decided = false;
+}
+
 static void decide_and_tell(struct cycle *cycle)
 {
 	/* What is counted by node may be of other nodes than those that there are. */
 	if (cycle->is_stale) {
-		cycle->plan.n_steps = 0;
-		cycle->is_decided = false;
+		decide_nothing(cycle);
 		return;
 	}
 	if (cycle_align_memories(cycle) < 0) {
 		cycle_tell_trouble("out of memory: this turn decides nothing");
-		cycle->plan.n_steps = 0;
-		cycle->is_decided = false;
+		decide_nothing(cycle);
 		return;
 	}
 	for (size_t i = 0; i < cycle->watch.n; i++) {
@@ -303,8 +312,7 @@ void cycle_turn(struct cycle *cycle)
 	cycle->is_stale = has_host_changed(cycle) || cycle->is_stale;
 	if (cycle->is_stale && begin_anew(cycle) < 0) {
 		cycle_tell_trouble("the nodes changed and could not be read again");
-		cycle->plan.n_steps = 0;
-		cycle->is_decided = false;
+		decide_nothing(cycle);
 		turn_in(cycle, LEARNING_US);
 		return;
 	}

@@ -20,6 +20,7 @@
 #define IN_VAIN_NS (300 * NS_PER_S)
 /* So often a move is tried that cannot begin now. */
 #define MOVE_TRIES 3
+#define OTHERS_EACH 4
 /* So much of a cell's memory on its node is enough. */
 #define RIGHT_PERMILLE 950
 
@@ -370,7 +371,7 @@ static void go_through(struct cycle *cycle, bool of_system, struct due_look *bes
 	}
 }
 
-/* Anybody can start guests with as many cells as he likes: the system's go first. */
+/* Anybody can start guests with as many cells as he likes: the system's go first, three in four. */
 void cycle_act_wide(struct cycle *cycle)
 {
 	struct due_look of_system = { 0 }, other = { 0 };
@@ -380,6 +381,10 @@ void cycle_act_wide(struct cycle *cycle)
 	go_through(cycle, true, &of_system);
 	go_through(cycle, false, &other);
 	next = of_system.guest ? &of_system : &other;
-	if (next->guest && !cycle->wide.job)
-		look_at(cycle, next->guest, next->i);
+	if (cycle->wide.n_turns % OTHERS_EACH == OTHERS_EACH - 1 && other.guest)
+		next = &other;
+	if (!next->guest || cycle->wide.job)
+		return;
+	cycle->wide.n_turns++;
+	look_at(cycle, next->guest, next->i);
 }

@@ -171,13 +171,28 @@ static void take_followed(struct moves *moves, struct intent *intent, const stru
 	(void)intents_write(&moves->intents);
 }
 
+/* Whom the job did not come to waits longer each time, as those do whom it could not mend. */
+static void put_off(struct moves *moves)
+{
+	for (size_t i = 0; i < moves->intents.n; i++) {
+		struct intent *intent = &moves->intents.list[i];
+
+		if (intent->kind != INTENT_MEMS || !moves_is_due(moves, intent))
+			continue;
+		intent->looked_ns = place_host_now_ns(moves->host);
+		intent->n_in_vain++;
+	}
+}
+
 static void on_mended(void *data, int r, const void *bytes, size_t size)
 {
 	struct moves *moves = data;
 	struct mended mended;
 
-	if (r < 0)
+	if (r < 0) {
 		moves->mend_child = job_pid(moves->mend_job);
+		put_off(moves);
+	}
 	moves->mend_job = NULL;
 	for (size_t i = 0; (i + 1) * sizeof(mended) <= size; i++) {
 		struct intent *intent;
@@ -226,6 +241,15 @@ static uint64_t vain_again_ns(unsigned n_in_vain)
 	return VAIN_AGAIN_NS << (n_in_vain < VAIN_DOUBLINGS_MAX ? n_in_vain : VAIN_DOUBLINGS_MAX);
 }
 
+/* Turns may be further apart than its time: one look at least follows each thread that came. */
+static bool is_news(const struct intent *intent, uint64_t now_ns)
+{
+	const uint64_t from_ns = intent->news_ns + NEWS_AFTER_NS;
+
+	return now_ns >= from_ns &&
+	       (now_ns < intent->news_ns + NEWS_FOR_NS || intent->looked_ns < from_ns);
+}
+
 /* A thread that came, or a while that has gone by: then its groups are looked at. */
 static void mark_due(struct moves *moves, struct intent *intent, uint64_t now_ns)
 {
@@ -241,11 +265,10 @@ static void mark_due(struct moves *moves, struct intent *intent, uint64_t now_ns
 	if (is_left_alone(moves, intent))
 		return;
 	n = n_threads(moves, intent->pid);
-	if (n != intent->n_threads)
+	if (n != intent->n_threads && intent->n_threads)
 		intent->news_ns = now_ns;
 	intent->n_threads = n;
-	if ((now_ns < intent->news_ns + NEWS_AFTER_NS || now_ns >= intent->news_ns + NEWS_FOR_NS) &&
-	    now_ns < intent->looked_ns + FOLLOW_AGAIN_NS)
+	if (!is_news(intent, now_ns) && now_ns < intent->looked_ns + FOLLOW_AGAIN_NS)
 		return;
 	intent->looked_ns = now_ns;
 	intent->is_due = true;

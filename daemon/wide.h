@@ -56,6 +56,7 @@ struct wide {
 	struct wide_guest list[WIDE_MAX];
 	size_t n;		   /* behind these all places are free */
 	pid_t hung[WIDE_HUNG_MAX]; /* looks that did not come back; 0: the place is free */
+	unsigned n_turns;	   /* guests whose turn it was */
 	struct job *job;
 	/* Of the job that is under way. */
 	const struct place_host *host;

@@ -390,12 +390,21 @@ static void test_what_libvirt_adds(void **state)
 	turn();
 	expect_group("vcpu1", "0");
 	assert_int_equal(moves.intents.n, 1);
+	/* Turns that are 15 s apart do not miss one. */
+	put_group("vcpu2", "1\n");
+	put_thread(103, "vcpu2");
+	set_time(1035);
+	turn();
+	expect_group("vcpu2", "1");
+	set_time(1050);
+	turn();
+	expect_group("vcpu2", "0");
 	/* Missed, since another one ended: found a while later. */
 	put_group("vcpu1", "1\n");
-	set_time(1079);
+	set_time(1109);
 	moves_mems_check(&moves);
 	assert_null(moves.mend_job);
-	set_time(1080);
+	set_time(1110);
 	turn();
 	expect_group("vcpu1", "0");
 }
@@ -453,6 +462,9 @@ static void test_a_job_that_hangs(void **state)
 	expect_group("vcpu0", "0-1");
 	kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, NULL, 0), child);
+	/* Whom it did not come to waits as if it had failed. */
+	assert_int_equal(moves.intents.list[0].n_in_vain, 1);
+	set_time(1010);
 	turn();
 	expect_group("vcpu0", "1");
 	assert_false(moves_has_to_mend(&moves));
