@@ -77,14 +77,11 @@ static void mend_one(struct moves *moves, const struct intent *intent, struct me
 	const unsigned from = moves_node_of(&intent->before), to = moves_node_of(&intent->given);
 	struct act *act = moves->act;
 	struct cgroup_cpus cpus;
-	uint64_t start_ns;
 	int r;
 
 	mended->state = RELOCATE_NONE;
-	/* Whoever has the pid now may be another process. */
-	if (place_facts_read_start(&moves->host->root, &moves->host->text, intent->pid, &start_ns) <
-		    0 ||
-	    start_ns != intent->start_ns)
+	if (place_facts_check_start(&moves->host->root, &moves->host->text, intent->pid,
+				    intent->start_ns) < 0)
 		return;
 	if (intent->kind == INTENT_MEMS)
 		mended->r = relocate_mend(act, intent->pid, from, to);

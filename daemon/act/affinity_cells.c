@@ -58,16 +58,6 @@ static int each_thread(const struct place_root *root, int pid, int (*visit)(unsi
 	return r == -ENOENT ? -ESRCH : r;
 }
 
-/* Whoever has the pid now may be another process. */
-static int check_same(const struct place_root *root, struct place_text *text, int pid,
-		      uint64_t start_ns)
-{
-	uint64_t now_ns;
-
-	return place_facts_read_start(root, text, pid, &now_ns) < 0 || now_ns != start_ns ? -ESRCH :
-											    0;
-}
-
 /* ---- giving -------------------------------------------------------------------------------- */
 
 static struct cell *find_cell(const struct walk *walk, unsigned vcpu)
@@ -252,7 +242,7 @@ int affinity_give_cells(struct act *act, const struct place_root *root, struct p
 		begin(&list[i], intents, &intent);
 	}
 	affinity_read_online(root, text, &walk.online);
-	r = check_same(root, text, pid, start_ns);
+	r = place_facts_check_start(root, text, pid, start_ns) < 0 ? -ESRCH : 0;
 	if (r == 0)
 		r = each_thread(root, pid, visit, &walk);
 	if (r == 0 && !walk.n_threads)
@@ -338,7 +328,7 @@ void affinity_take_back_cells(struct act *act, const struct place_root *root,
 	for (find_cells(&taking, intents, start_ns); taking.n;
 	     find_cells(&taking, intents, start_ns)) {
 		taking.n_names = 0;
-		if (check_same(root, text, pid, start_ns) == 0)
+		if (place_facts_check_start(root, text, pid, start_ns) == 0)
 			(void)each_thread(root, pid, take_from, &taking);
 		drop_cells(&taking, intents);
 	}

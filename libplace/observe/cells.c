@@ -285,15 +285,6 @@ static int sample_cell(const struct place_topology *topology, int pid, size_t n_
 	return r;
 }
 
-static int check_same(const struct place_root *root, struct place_text *text,
-		      const struct place_guest *guest)
-{
-	uint64_t start_ns;
-	const int r = place_facts_read_start(root, text, guest->pid, &start_ns);
-
-	return r < 0 ? r : start_ns == guest->start_ns ? 0 : -ESRCH;
-}
-
 static int read_cells(const struct place_root *root, struct place_text *text, int pid,
 		      struct place_cells *cells)
 {
@@ -351,7 +342,7 @@ int place_cells_look(const struct place_root *root, struct place_text *text,
 	*ret_look = (struct place_cells_look){ 0 };
 	if (!cells)
 		return -ENOMEM;
-	r = check_same(root, text, guest);
+	r = place_facts_check_start(root, text, guest->pid, guest->start_ns);
 	if (r == 0)
 		r = read_cells(root, text, guest->pid, cells);
 	if (r == 0)
@@ -361,5 +352,5 @@ int place_cells_look(const struct place_root *root, struct place_text *text,
 	for (size_t i = 0; r == 0 && i < cells->n; i++)
 		r = sample_cell(topology, guest->pid, cells->n, how, bytes + i * topology->n_nodes,
 				&ret_look->list[i]);
-	return r == 0 ? check_same(root, text, guest) : r;
+	return r == 0 ? place_facts_check_start(root, text, guest->pid, guest->start_ns) : r;
 }

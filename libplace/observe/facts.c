@@ -42,6 +42,15 @@ int place_facts_read_start(const struct place_root *root, struct place_text *tex
 	return r < 0 ? r : place_facts_parse_stat(text->data, &cpu_time_ns, ret_start_ns);
 }
 
+int place_facts_check_start(const struct place_root *root, struct place_text *text, int pid,
+			    uint64_t start_ns)
+{
+	uint64_t now_ns;
+	const int r = place_facts_read_start(root, text, pid, &now_ns);
+
+	return r < 0 ? r : now_ns == start_ns ? 0 : -ESRCH;
+}
+
 static void parse_resident(const char *text, struct place_guest *guest)
 {
 	if (place_status_resident(text, &guest->resident_bytes, &guest->resident_pool_bytes))

@@ -49,3 +49,10 @@ int place_facts_parse_stat(const char *text, uint64_t *ret_cpu_time_ns, uint64_t
  */
 int place_facts_read_start(const struct place_root *root, struct place_text *text, int pid,
 			   uint64_t *ret_start_ns);
+
+/*
+ * Whether a pid is still the process that began then: whoever has it now may be another one.
+ * Returns: 0 it is, -ESRCH it is not, or -errno of reading.
+ */
+int place_facts_check_start(const struct place_root *root, struct place_text *text, int pid,
+			    uint64_t start_ns);

@@ -124,12 +124,11 @@ static void look_at_policy(const struct looker *looker)
 static bool is_same(const struct looker *looker)
 {
 	const struct place_guest *guest = &looker->look->guest;
-	uint64_t start_ns;
 
 	if (!(guest->known & PLACE_GUEST_START))
 		return true; /* it will be unreadable */
-	return place_facts_read_start(looker->root, looker->text, guest->pid, &start_ns) == 0 &&
-	       start_ns == guest->start_ns;
+	return place_facts_check_start(looker->root, looker->text, guest->pid, guest->start_ns) ==
+	       0;
 }
 
 static int look_at_facts(struct looker *looker)

@@ -33,10 +33,9 @@ struct reader {
 static bool is_same(const struct reader *reader)
 {
 	const struct place_guest *guest = reader->guest;
-	uint64_t start_ns;
 
-	return place_facts_read_start(reader->root, reader->text, guest->pid, &start_ns) == 0 &&
-	       start_ns == guest->start_ns;
+	return place_facts_check_start(reader->root, reader->text, guest->pid, guest->start_ns) ==
+	       0;
 }
 
 static int read_numa_maps(const struct reader *reader, uint64_t *bytes,
