@@ -75,9 +75,17 @@ bool moves_was_confined(const struct moves *moves, int pid, uint64_t start_ns)
 	return false;
 }
 
-void moves_let_go(struct moves *moves)
+static bool is_still_ours(const struct moves *moves, const struct intent *intent)
 {
 	const struct place_watch *watch = moves->watch;
+	const int i = place_watch_find(watch, intent->pid);
+
+	return i >= 0 && watch->guests[i].start_ns == intent->start_ns &&
+	       watch->classes[i] != PLACE_CLASS_EXCLUDED;
+}
+
+static void take_back(struct moves *moves, bool from_all)
+{
 	bool has_changed = false;
 
 	for (size_t n = moves->intents.n; n-- > 0;) {
@@ -85,11 +93,8 @@ void moves_let_go(struct moves *moves)
 		if (n >= moves->intents.n)
 			continue;
 		const struct intent *intent = &moves->intents.list[n];
-		const int i = place_watch_find(watch, intent->pid);
 
-		if (intent->kind != INTENT_AFFINITY ||
-		    (i >= 0 && watch->guests[i].start_ns == intent->start_ns &&
-		     watch->classes[i] != PLACE_CLASS_EXCLUDED))
+		if (intent->kind != INTENT_AFFINITY || (!from_all && is_still_ours(moves, intent)))
 			continue;
 		affinity_take_back(moves->act, &moves->host->root, &moves->host->text,
 				   &moves->intents, intent->pid, intent->start_ns);
@@ -97,6 +102,16 @@ void moves_let_go(struct moves *moves)
 	}
 	if (has_changed)
 		(void)intents_write(&moves->intents);
+}
+
+void moves_let_go(struct moves *moves)
+{
+	take_back(moves, false);
+}
+
+void moves_take_back(struct moves *moves)
+{
+	take_back(moves, true);
 }
 
 /* Processes may make threads as fast as they like; more than this are for the next turn. */
@@ -151,24 +166,6 @@ void moves_follow(struct moves *moves)
 		if (i >= 0 && moves->watch->guests[i].start_ns == intent->start_ns)
 			budget = follow(moves, intent, (size_t)i, budget);
 	}
-}
-
-void moves_take_back(struct moves *moves)
-{
-	const bool has_any = moves->intents.n > 0;
-
-	for (size_t n = moves->intents.n; n-- > 0;) {
-		/* Cells have several, which go together. */
-		if (n >= moves->intents.n)
-			continue;
-		const struct intent *intent = &moves->intents.list[n];
-
-		if (intent->kind == INTENT_AFFINITY)
-			affinity_take_back(moves->act, &moves->host->root, &moves->host->text,
-					   &moves->intents, intent->pid, intent->start_ns);
-	}
-	if (has_any)
-		(void)intents_write(&moves->intents);
 }
 
 bool moves_steers(const struct moves *moves, int pid, uint64_t start_ns)
