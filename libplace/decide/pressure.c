@@ -21,7 +21,8 @@ struct place_at {
 	unsigned home;
 };
 
-bool place_pressure_is_confined(const struct place_guest *guest)
+/* Whether its nodes are all that it may take memory from. */
+static bool is_confined_to_nodes(const struct place_guest *guest)
 {
 	return guest->known & PLACE_GUEST_MEMS &&
 	       (guest->bind == PLACE_BIND_STRICT || guest->bind == PLACE_BIND_CPUSET);
@@ -29,7 +30,7 @@ bool place_pressure_is_confined(const struct place_guest *guest)
 
 bool place_pressure_may_be_confined(const struct place_guest *guest)
 {
-	return !(guest->known & PLACE_GUEST_MEMS) || place_pressure_is_confined(guest);
+	return !(guest->known & PLACE_GUEST_MEMS) || is_confined_to_nodes(guest);
 }
 
 static bool is_at(const struct place_at *at, unsigned id)
@@ -94,7 +95,7 @@ static void add_node(const struct place_pressure_input *input,
 static enum place_risk name_risk(const struct place_guest *guest, struct place_pressure *pressure)
 {
 	const uint64_t room = place_subtract(pressure->room_bytes, pressure->neighbours_bytes);
-	const bool is_confined = place_pressure_is_confined(guest);
+	const bool is_confined = is_confined_to_nodes(guest);
 	const uint64_t bearable =
 		is_confined ? NOISE_BYTES - 1 : pressure->limit_bytes / LOCALITY_PART;
 	const uint64_t need = place_subtract(pressure->growth_bytes, bearable);

@@ -60,8 +60,6 @@ int place_pressure_find(const struct place_pressure_input *input, struct place_p
  */
 enum place_risk place_pressure_settle(enum place_risk before, const struct place_pressure *now);
 
-/* Whether its nodes are all that it may take memory from. */
-bool place_pressure_is_confined(const struct place_guest *guest);
-
-/* The same, or its nodes are not known: it may come to harm, where others lose locality at most. */
+/* Its nodes are all that it may take memory from, or are not known: it may come to harm, where
+ * others lose locality at most. */
 bool place_pressure_may_be_confined(const struct place_guest *guest);
