@@ -148,14 +148,14 @@ static int write_ledger(struct advice *advice, const struct state_dir *state)
 	return r;
 }
 
-size_t advice_settle(struct advice *advice)
+const struct place_ledger *advice_settle(struct advice *advice)
 {
 	read_if_changed(advice);
 	/* Behind the reading: what was booked later than now would be taken for damage. */
 	advice->ledger.n =
 		place_promises_settle(advice->ledger.promises, advice->ledger.n, advice->sample,
 				      advice->policy, place_host_now_ns(advice->host));
-	return advice->ledger.n;
+	return &advice->ledger;
 }
 
 /* ---- answers ------------------------------------------------------------------------------- */

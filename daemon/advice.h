@@ -54,7 +54,8 @@ void advice_forget(struct advice *advice, const struct serve_ask *ask);
 void advice_answer_all(struct advice *advice, const char *note);
 
 /*
- * The ledger as it stands, for a plan: read again where somebody else wrote it, and settled.
- * Returns: the number of promises in advice->ledger.
+ * The ledger as it stands, for a plan: read again where somebody else wrote it, and settled. Its
+ * promises may be elsewhere than before: whoever kept a pointer to them asks anew.
+ * Ownership: advice's.
  */
-size_t advice_settle(struct advice *advice);
+const struct place_ledger *advice_settle(struct advice *advice);

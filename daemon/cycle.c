@@ -116,6 +116,7 @@ static void mark(struct cycle *cycle)
 
 static void plan(struct cycle *cycle)
 {
+	const struct place_ledger *ledger = advice_settle(&cycle->advice);
 	const struct place_plan_input input = {
 		.topology = &cycle->host->topology,
 		.sample = &cycle->sample,
@@ -128,8 +129,8 @@ static void plan(struct cycle *cycle)
 		.may_change_nodes = cycle->may_change_nodes,
 		.is_wide = cycle->is_wide,
 		.coming_bytes = cycle->coming_bytes,
-		.promises = cycle->advice.ledger.promises,
-		.n_promises = advice_settle(&cycle->advice),
+		.promises = ledger->promises,
+		.n_promises = ledger->n,
 		.policy = &cycle->policy,
 		.move = &cycle->move,
 		.now_ns = cycle->refreshed_ns,

@@ -3,7 +3,6 @@
 #include "cycle_parts.h"
 
 #include "decide/class.h"
-#include "decide/model.h"
 
 /* A guest whose CPUs could not be given is taken as it is for so long: perhaps it only begins. */
 #define UNSTEERABLE_FOR_NS (60 * NS_PER_S)
@@ -26,14 +25,21 @@ bool cycle_may_change_nodes(const struct cycle *cycle, size_t i)
 					 cycle->watch.traits[i]);
 }
 
+int cycle_model_without(struct cycle *cycle, size_t i, struct place_model *ret_model)
+{
+	const struct place_ledger *ledger = advice_settle(&cycle->advice);
+
+	return place_model_build_without(&cycle->host->topology, &cycle->sample, i,
+					 ledger->promises, ledger->n, &cycle->policy,
+					 cycle->scratch.nodes, ret_model);
+}
+
 /* What must stay free on the target: its reserve, and what others were promised of it. */
 uint64_t cycle_reserve_on(struct cycle *cycle, size_t guest, unsigned node)
 {
 	struct place_model model;
 
-	if (place_model_build_without(&cycle->host->topology, &cycle->sample, guest,
-				      cycle->advice.ledger.promises, cycle->advice.ledger.n,
-				      &cycle->policy, cycle->scratch.nodes, &model) < 0)
+	if (cycle_model_without(cycle, guest, &model) < 0)
 		return UINT64_MAX;
 	for (size_t i = 0; i < model.n_nodes; i++)
 		if (model.nodes[i].id == node)

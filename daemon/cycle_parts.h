@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cycle.h"
+#include "decide/model.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
@@ -42,6 +43,12 @@ int cycle_sort_cpus(struct cycle *cycle, size_t i, const struct wide_guest *gues
 
 /* Looks at the cells of wide guests, and moves them. */
 void cycle_act_wide(struct cycle *cycle);
+
+/*
+ * The host as it would be without guest i (place_model_build_without()), with the promises of now;
+ * its nodes are the scratch's. Returns: 0 or -errno.
+ */
+int cycle_model_without(struct cycle *cycle, size_t i, struct place_model *ret_model);
 
 /* What must stay free on a node for others than guest i. */
 uint64_t cycle_reserve_on(struct cycle *cycle, size_t i, unsigned node);

@@ -12,7 +12,6 @@
 
 #include "arith.h"
 #include "decide/class.h"
-#include "decide/model.h"
 #include "tell/event.h"
 
 /* A look is some ms of a child; one that did not come back is not tried again soon. */
@@ -268,9 +267,7 @@ static bool has_one_node(struct cycle *cycle, size_t i)
 
 	if (cycle->watch.classes[i] != PLACE_CLASS_FREE)
 		return false;
-	if (place_model_build_without(&cycle->host->topology, &cycle->sample, i,
-				      cycle->advice.ledger.promises, advice_settle(&cycle->advice),
-				      &cycle->policy, cycle->scratch.nodes, &model) < 0)
+	if (cycle_model_without(cycle, i, &model) < 0)
 		return true;
 	for (size_t j = 0; j < model.n_nodes; j++)
 		cycle->scratch.nodes[j].usable_bytes = place_add(

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "arith.h"
-#include "decide/model.h"
 #include "host/cleanup.h"
 
 struct sorting {
@@ -94,9 +93,7 @@ static int fill_wanted(struct sorting *sorting)
 	struct place_model model;
 	int r;
 
-	r = place_model_build_without(&cycle->host->topology, &cycle->sample, sorting->i,
-				      cycle->advice.ledger.promises, advice_settle(&cycle->advice),
-				      &cycle->policy, cycle->scratch.nodes, &model);
+	r = cycle_model_without(cycle, sorting->i, &model);
 	if (r < 0)
 		return r;
 	wanted->n_cells = sorting->look->n;
