@@ -111,6 +111,19 @@ def start_libvirtd():
     return daemon
 
 
+def thread(task):
+    """Of a folder /proc/PID/task/TID, as in Domain.threads()."""
+    text = (task / "cgroup").read_text()
+    v1 = re.search(r"^\d+:(?:[^:]*,)?cpuset(?:,[^:]*)?:(.*)$", text, re.M)
+    group = v1 or re.search(r"^0::(.*)$", text, re.M)
+    if not group:
+        raise ProcessLookupError(f"{task} has ended")
+    top = CGROUPS / "cpuset" if v1 else CGROUPS
+    mems = (top / group.group(1).lstrip("/") / "cpuset.mems").read_text().strip()
+    cpus = re.search(r"^Cpus_allowed_list:\s*(\S+)", (task / "status").read_text(), re.M).group(1)
+    return (task / "comm").read_text().strip(), group.group(1), mems, parse_set(cpus)
+
+
 class Domain:
     """One transient domain with one vCPU, one iothread and automatic placement."""
 
@@ -182,15 +195,17 @@ class Domain:
         element = tree.find("numad")
         return element.get("nodeset", "") if element is not None else ""
 
-    def threads(self):
-        """For each thread: (name, cgroup, text of its cgroup's cpuset.mems, set of allowed CPUs)."""
-        found = []
-        for task in sorted(pathlib.Path(f"/proc/{self.pid()}/task").iterdir()):
-            group = re.search(r"^0::(.*)$", (task / "cgroup").read_text(), re.M).group(1)
-            cpus = re.search(r"^Cpus_allowed_list:\s*(\S+)", (task / "status").read_text(), re.M).group(1)
-            mems = (CGROUPS / group.lstrip("/") / "cpuset.mems").read_text().strip()
-            found.append(((task / "comm").read_text().strip(), group, mems, parse_set(cpus)))
-        return found
+    def threads(self, seconds=10):
+        """For each thread: (name, cgroup, text of its cgroup's cpuset.mems, set of allowed CPUs); with any kind of
+        control groups. Some end while they are read: they are read anew then."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return [thread(task) for task in sorted(pathlib.Path(f"/proc/{self.pid()}/task").iterdir())]
+            except (FileNotFoundError, ProcessLookupError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
 
     def memory(self):
         """(bytes per node, policies) of the mappings that are the guest's memory."""

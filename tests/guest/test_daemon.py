@@ -25,16 +25,13 @@ pytestmark = [
 ]
 
 
-def test_daemon_beside_guests():
-    done = subprocess.run([HERE / "run", "-q", "--topology", "4n8c", "--timeout", "600", "--", HERE / "daemon",
-                           "--build", BUILD], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-    print(done.stdout, done.stderr)
-    assert done.returncode == 0, [line for line in done.stdout.splitlines() if line.startswith("not ok")]
-
-
-@pytest.mark.parametrize("scene", ["changes", "killed"])
-def test_confined_guests_change_nodes(scene):
-    done = subprocess.run([HERE / "run", "-q", "--topology", "2n", "--timeout", "1500", "--", HERE / "relocating",
-                           "--build", BUILD, scene], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+@pytest.mark.parametrize("shape, timeout_s, scene", [("4n8c", 600, ["daemon"]), ("4n8c", 900, ["cells"]),
+                                                     ("2n", 1500, ["relocating", "changes"]),
+                                                     ("2n", 1500, ["relocating", "killed"])],
+                         ids=lambda value: "-".join(value) if isinstance(value, list) else str(value))
+def test_daemon_beside_guests(shape, timeout_s, scene):
+    done = subprocess.run([HERE / "run", "-q", "--topology", shape, "--timeout", str(timeout_s), "--", HERE / scene[0],
+                           "--build", BUILD, *scene[1:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False)
     print(done.stdout, done.stderr)
     assert done.returncode == 0, [line for line in done.stdout.splitlines() if line.startswith("not ok")]
