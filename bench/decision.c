@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../tests/random.h"
 #include "decide/answer.h"
 
 #define NODES_MAX 1024
@@ -36,19 +37,6 @@ struct host {
 	struct place_candidate *candidates;
 	enum place_reason *reasons;
 };
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * UINT64_C(2685821657736338717);
-}
-
-static unsigned below(uint64_t *state, unsigned limit)
-{
-	return (unsigned)((next_random(state) >> 33) % limit);
-}
 
 static void *allocate(size_t n, size_t size)
 {

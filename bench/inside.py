@@ -193,7 +193,7 @@ def options_of(description, sections, **defaults):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--build", metavar="DIR", type=pathlib.Path, default=pathlib.Path("."))
     parser.add_argument("--mib", metavar="N", type=int, default=defaults["mib"])
-    parser.add_argument("--rounds", metavar="N", type=int, default=5)
+    parser.add_argument("--rounds", metavar="N", type=int, default=defaults.get("rounds", 5))
     parser.add_argument("--limit", metavar="SECONDS", type=float, default=60)
     parser.add_argument("sections", nargs="*", metavar=" | ".join(sections), default=defaults["run"])
     options = parser.parse_args()

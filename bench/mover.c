@@ -115,7 +115,7 @@ static void mend(int pid, unsigned from, unsigned to)
 
 	if (act_linux_new(&act) < 0)
 		return;
-	printf("r=%d\n", relocate_mend(act, pid, from, to));
+	printf("r=%d\n", relocate_mend(act, pid, from, to, RELOCATE_BACK));
 	act_free(act);
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../tests/random.h"
 #include "decide/answer.h"
 
 #define NODES_MAX 32
@@ -32,20 +33,6 @@ struct wish {
 };
 
 /* ---- instances ---------------------------------------------------------------------------- */
-
-/* xorshift64*: the same instances on every machine. */
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * UINT64_C(2685821657736338717);
-}
-
-static unsigned below(uint64_t *state, unsigned limit)
-{
-	return (unsigned)((next_random(state) >> 33) % limit);
-}
 
 /*
  * Cuts one node into guests of sizes that are sold; the last takes what is left. The mix and

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A process whose memory others move, for bench/move, stall and locality: it puts MIB on a node,
- *keeps it busy if it is asked to, and measures what it feels. Commands come on stdin, one answer
- *line each on stdout.
+ * keeps it busy if it is asked to, and measures what it feels. Commands come on stdin, one answer
+ * line each on stdout.
  *
- *	victim MIB NODE [huge] [shared] [hugetlb] [keep] [mergeable] [split=NODE] [pin=half|pin=odd]
- *[busy] [duty]
+ *	victim MIB NODE [huge] [shared] [hugetlb] [keep] [mergeable] [split=NODE]
+ *	       [pin=half|pin=odd] [busy] [duty]
  *
  * busy is two threads that access and map memory; with duty they leave a quarter of a CPU.
  * keep leaves the policy bind:NODE in place, hugetlb takes 2 MiB pages of the pool, mergeable lets
- *KSM have it (all pages are alike).
+ * KSM have it (all pages are alike).
  *
  *	begin    forget what was felt so far
  *	end      longest access and longest mmap() since then, and accesses per ms
@@ -36,6 +36,9 @@
 #define PAGE 4096UL
 #define HUGE (2UL << 20)
 #define NODES 16
+/* It grows by a page each 10 ms, to no more than that. */
+#define GROWTH_NS 10000000
+#define GROWTH (32UL << 20)
 
 static char *memory;
 static size_t size;
@@ -80,25 +83,53 @@ static void rest(uint64_t *since_ns)
 	*since_ns = now_ns();
 }
 
+static void access_page(volatile char *page)
+{
+	const uint64_t before = now_ns();
+
+	atomic_store_explicit(&access_since_ns, before, memory_order_relaxed);
+	(*page)++;
+	keep_longest(&longest_access_ns, now_ns() - before);
+	atomic_store_explicit(&access_since_ns, 0, memory_order_relaxed);
+	atomic_fetch_add(&accesses, 1);
+}
+
+/*
+ * Where it grows, as processes do: a page that is not there yet. Without that it is a toss-up
+ * whether it meets a page that is on its way while another thread waits to map something, and so
+ * stands still for all of a migrate_pages(2).
+ */
+static char *map_growth(void)
+{
+	char *growth = mmap(NULL, GROWTH, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (growth == MAP_FAILED)
+		abort();
+	(void)madvise(growth, GROWTH, MADV_NOHUGEPAGE);
+	return growth;
+}
+
 /* Writes to random pages; a stall is the longest time one write took. */
 static void *access_pages(void *data)
 {
-	uint64_t seed = 88172645463325252U, before, after, since;
+	char *growth = map_growth();
+	uint64_t seed = 88172645463325252U, since, grown_ns;
+	size_t grown = 0;
 
 	(void)data;
-	since = now_ns();
+	since = grown_ns = now_ns();
 	while (!atomic_load(&is_ending)) {
 		rest(&since);
-		before = now_ns();
 		seed ^= seed << 13;
 		seed ^= seed >> 7;
 		seed ^= seed << 17;
-		atomic_store_explicit(&access_since_ns, before, memory_order_relaxed);
-		memory[seed % (size / PAGE) * PAGE]++;
-		after = now_ns();
-		atomic_store_explicit(&access_since_ns, 0, memory_order_relaxed);
-		keep_longest(&longest_access_ns, after - before);
-		atomic_fetch_add(&accesses, 1);
+		access_page(&memory[seed % (size / PAGE) * PAGE]);
+		if (now_ns() < grown_ns + GROWTH_NS || grown == GROWTH)
+			continue;
+		grown_ns = now_ns();
+		access_page(&growth[grown]);
+		grown += PAGE;
 	}
 	return NULL;
 }

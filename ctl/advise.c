@@ -220,6 +220,20 @@ static int advise(struct view *view, const char *root, const struct place_questi
 	return exit_status;
 }
 
+/* numad's grammar passes over what stands behind a number: 1:4G would be 4 MiB. */
+static bool is_size(const char *text)
+{
+	static const char digits[] = "0123456789";
+	const size_t n_digits = strspn(text, digits);
+
+	text += n_digits;
+	if (*text == '.')
+		text += 1 + strspn(text + 1, digits);
+	if (*text == ':' && strspn(text + 1, digits))
+		text += 1 + strspn(text + 1, digits);
+	return n_digits && !*text;
+}
+
 int ctl_advise(int argc, char **argv)
 {
 	static const struct option long_options[] = {
@@ -244,7 +258,7 @@ int ctl_advise(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage(stderr, EXIT_FAILURE);
-	if (place_question_parse(argv[optind], &question) < 0) {
+	if (!is_size(argv[optind]) || place_question_parse(argv[optind], &question) < 0) {
 		fprintf(stderr, "placectl: not of the form CPUS[:MIB]: %s\n", argv[optind]);
 		return EXIT_FAILURE;
 	}

@@ -80,7 +80,7 @@ static int fail_to_reach(const char *path, int r)
 static int fail_as_refused(const char *verb, const char *argument,
 			   const struct place_wire_reply *reply)
 {
-	if (reply->error == ENOENT && argument[0] != '\0') {
+	if (reply->error == ENOENT && (argument[0] || !strcmp(verb, "explain"))) {
 		fprintf(stderr, "placectl: no guest has that name, uuid or pid: %s\n", argument);
 		return CTL_NO_SUCH_GUEST;
 	}

@@ -81,6 +81,9 @@ static const struct show_column move_columns[] = {
 	{ "FAILED", "failed_bytes", false, cell_bytes },
 	{ "AGO", "age_ms", false, cell_age },
 	{ "TOOK", "duration_ms", false, cell_age },
+	{ "CAUSE", "cause", true, cell_text },
+	{ NULL, "for_pid", false, NULL },
+	{ "FOR", "for", true, cell_text },
 	{ "WHY", "reason", true, cell_text },
 };
 

@@ -2,7 +2,8 @@
 /*
  * The file /run/placed/promises is the truth, for this daemon too: a client that cannot wait for
  * us (we are stopped, or slow) answers itself, and books there. We keep a copy, and read it again
- * when the file is another than the one that we left.
+ * when the file is another than the one that we left. What could not be written there stays in the
+ * copy, so that our own answers see it, and is written with what is booked next.
  */
 #include "advice.h"
 
@@ -122,16 +123,35 @@ static void tell_notes(struct place_host *host)
 	host->n_notes = 0;
 }
 
+static bool has_unwritten(const struct place_ledger *ledger)
+{
+	for (size_t i = 0; i < ledger->n; i++)
+		if (ledger->promises[i].is_unwritten)
+			return true;
+	return false;
+}
+
+static void add_unwritten(struct place_ledger *ledger, const struct place_ledger *from)
+{
+	for (size_t i = 0; i < from->n && ledger->n < ledger->capacity; i++)
+		if (from->promises[i].is_unwritten)
+			ledger->promises[ledger->n++] = from->promises[i];
+}
+
 /* On failure the copy stays as it was. */
 static void read_if_changed(struct advice *advice)
 {
 	const bool is_live = advice->host->root.is_live;
 	const struct ledger_stamp now = is_live ? look_at_file() : advice->stamp;
+	struct place_ledger ledger = { 0 };
 
 	if (advice->is_read && is_same(&now, &advice->stamp))
 		return;
-	if (place_ledger_load(advice->host, &advice->ledger) < 0)
+	if (place_ledger_load(advice->host, &ledger) < 0)
 		return;
+	add_unwritten(&ledger, &advice->ledger);
+	place_ledger_done(&advice->ledger);
+	advice->ledger = ledger;
 	tell_notes(advice->host);
 	advice->stamp = now;
 	advice->is_read = true;
@@ -141,11 +161,14 @@ static int write_ledger(struct advice *advice, const struct state_dir *state)
 {
 	const int r = state_dir_put_ledger(state, &advice->ledger, advice->host->topology.boot_id);
 
-	if (r == 0)
-		advice->stamp = look_at_file();
-	else
+	if (r < 0) {
 		advice->is_read = false; /* what is on disk counts */
-	return r;
+		return r;
+	}
+	advice->stamp = look_at_file();
+	for (size_t i = 0; i < advice->ledger.n; i++)
+		advice->ledger.promises[i].is_unwritten = false;
+	return 0;
 }
 
 const struct place_ledger *advice_settle(struct advice *advice)
@@ -163,7 +186,7 @@ const struct place_ledger *advice_settle(struct advice *advice)
 struct made {
 	struct serve_ask *ask;
 	struct place_advice advice; /* its reasons are the scratch's: of the last one alone */
-	bool is_booked;		    /* and stands in the ledger on disk */
+	bool is_booked;		    /* in our copy of the ledger, and at last on disk */
 };
 
 /* Anybody may ask without end; that fills no log, and leaves root's answers their place in it. */
@@ -248,6 +271,11 @@ static void make_answer(struct advice *advice, struct made *made, bool may_book)
 	advice->sample->confine = guests;
 	made->is_booked = r == 0 && may_book && advice->ledger.n &&
 			  advice->ledger.promises[advice->ledger.n - 1].booked_ns == now_ns;
+	if (made->is_booked) {
+		advice->ledger.promises[advice->ledger.n - 1].is_unwritten = true;
+		advice->has_unfit =
+			advice->has_unfit || made->advice.verdict == PLACE_VERDICT_NO_ROOM;
+	}
 	if (r < 0 && r != -ENOSPC)
 		make_blind_answer(advice, &made->advice);
 }
@@ -262,26 +290,23 @@ static bool may_book(const struct advice *advice, const struct serve_ask *ask)
 static void make_answers(struct advice *advice, struct made *made, size_t n, const char **note)
 {
 	struct state_dir state = { .fd = -1, .lock_fd = -1 };
-	bool books = false, is_written = false;
+	bool books = false, is_locked, is_written;
 
 	for (size_t i = 0; i < n; i++)
 		books = books || may_book(advice, made[i].ask);
-	if (books && state_dir_open(LOCK_WAIT_MS, &state) < 0) {
-		books = false;
-		*note = *note ? *note : "the ledger cannot be locked: the answer is not booked";
-	}
+	is_locked = books && state_dir_open(LOCK_WAIT_MS, &state) == 0;
 	read_if_changed(advice);
 	for (size_t i = 0; i < n; i++) {
 		const struct serve_ask *ask = made[i].ask;
 
 		/* Asked as late as can be: the time of many runs out while we wait for the lock. */
 		make_answer(advice, &made[i],
-			    books && may_book(advice, ask) &&
-				    (!ask->is_waiting || ask->is_waiting(ask)));
-		is_written = is_written || made[i].is_booked;
+			    may_book(advice, ask) && (!ask->is_waiting || ask->is_waiting(ask)));
 	}
-	if (is_written)
-		is_written = write_ledger(advice, &state) == 0;
+	is_written = !books || !has_unwritten(&advice->ledger) ||
+		     (is_locked && write_ledger(advice, &state) == 0);
+	if (!is_written && !*note)
+		*note = "the ledger cannot be written: the answer is not booked yet";
 	for (size_t i = 0; i < n; i++)
 		made[i].is_booked = made[i].is_booked && is_written;
 	state_dir_close(&state);

@@ -33,6 +33,7 @@ struct advice {
 	uint64_t strangers_ns;		 /* answers to others than root that were told since */
 	unsigned n_strangers;
 	uint64_t n_answered, n_booked;
+	bool has_unfit; /* an answer was booked although nothing holds it; the caller's to clear */
 };
 
 /*

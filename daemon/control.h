@@ -54,8 +54,10 @@ void control_init(struct control_lists *lists, const struct place_root *root, bo
 /* Puts back what was changed in the kernel, unless somebody else has changed it since. */
 void control_done(struct control_lists *lists);
 
-/* Makes the kernel as the settings say: at the start, and after each change of them. Returns: 0 or
- * -errno. */
+/*
+ * Makes the kernel as the settings say: at the start, and after each change of them. Returns: 0 or
+ * -errno.
+ */
 int control_use(struct control_lists *lists, const struct settings *settings);
 
 /*

@@ -9,8 +9,10 @@
 #include <systemd/sd-event.h>
 
 #include "advice.h"
+#include "arrivals.h"
 #include "control.h"
 #include "decide/plan.h"
+#include "decide/relief.h"
 #include "findings.h"
 #include "flow.h"
 #include "looks.h"
@@ -21,21 +23,34 @@
 #include "settings.h"
 #include "wide.h"
 
-/* What is remembered of a guest from turn to turn; ascending pid, as the watch has them. */
+/* How fast a guest takes memory: what it had, when, and up to when that is called growing. */
+struct cycle_growth {
+	uint64_t resident_bytes, looked_ns, until_ns;
+};
+
+/* What is remembered of a guest from turn to turn. */
 struct cycle_memory {
 	int pid;
 	uint64_t start_ns;
 	uint64_t held_until_ns;	 /* not moved before then */
+	unsigned n_denied;	 /* moves in a row that were refused */
+	uint64_t stuck_until_ns; /* nor to save somebody: the last try failed */
 	uint64_t looked_ns;	 /* the last closer look at it */
 	uint64_t sampled_ns;	 /* the last samples of it */
 	uint64_t seen_ns;	 /* since when it is known */
 	uint64_t unsteerable_ns; /* until then its CPUs could not be given to a node */
+	uint64_t migrating_ns;	 /* since when it migrates; 0: it does not */
+	uint64_t closely_ns;	 /* since when it is watched closely for that; 0: it never was */
+	uint64_t released_ns;	 /* when it was over, and nothing held any more; 0: never */
+	unsigned n_threads;	 /* at that look, or when this was seen first; 0: unknown */
 	bool is_look_due;	 /* the next turn looks at it again */
 	bool is_told;		 /* its coming was logged */
 	enum place_class class_told;
 	enum place_fate fate_told;
 	unsigned to_node_told;
 	struct risk_memory risk;
+	struct cycle_growth fast, slow;
+	struct place_relief_vain vain;
 };
 
 struct cycle {
@@ -57,15 +72,20 @@ struct cycle {
 	bool has_refresh_pending;
 
 	size_t n_memories, room;
+	size_t n_kept; /* of them, the last: of guests that the watch does not have again yet */
 	struct cycle_memory *memories; /* same order as the watch after cycle_turn() */
 	struct cycle_memory *memories_before;
-	uint64_t *held_until_ns;
-	bool *is_moving, *may_steer, *may_change_nodes, *is_wide;
+	uint64_t *held_until_ns, *stuck_until_ns;
+	bool *is_moving, *may_steer, *may_change_nodes, *is_wide, *is_growing;
 	struct place_plan plan;
 	struct place_plan_scratch scratch;
 	uint64_t *coming_bytes; /* per node, of moves under way */
 	size_t n_nodes;		/* of the scratch */
+	struct place_relief relief;
+	struct place_relief_scratch relief_scratch;
+	struct place_step under_way[MOVES_MAX + PLACE_STEPS_MAX];
 
+	struct arrivals arrivals;
 	sd_event_source *timer;	    /* the next turn */
 	sd_event_source *patience;  /* questions that wait for a look */
 	sd_event_source *gathering; /* questions that have just come */
@@ -73,13 +93,19 @@ struct cycle {
 	char cpus_online[256];
 	struct findings findings;
 	struct risks risks;
-	bool is_crowded;  /* there were more new processes than one job looks at */
-	bool is_stale;	  /* the nodes changed, and were not read again yet */
-	bool is_decided;  /* the plan is of this picture */
-	bool is_hurried;  /* a step was dropped, and is to be planned anew */
-	bool is_learning; /* of some guest it is not known yet what it does */
-	bool is_new;	  /* and it has only just come, or may be one at the next scan */
-	bool is_quick;	  /* something happened: the next turn comes early */
+	int looked_pid;	    /* whose turn it was last to be looked at again */
+	unsigned n_closely; /* looks of this turn at guests that are watched closely */
+	unsigned n_news;    /* and at those that have more threads than before */
+	bool is_crowded;    /* there were more new processes than could be asked of a job */
+	bool is_blind;	    /* nor could a job be made for those that were */
+	bool is_stale;	    /* the nodes changed, and were not read again yet */
+	bool is_decided;    /* the plan is of this picture */
+	bool is_hurried;    /* a step was dropped, and is to be planned anew */
+	bool is_learning;   /* of some guest it is not known yet what it does */
+	bool is_new;	    /* and it has only just come, or may be one at the next scan */
+	bool is_quick;	    /* something happened: the next turn comes early */
+	bool is_relieving;  /* somebody makes room for another, or is about to */
+	uint64_t opened_ns; /* when somebody opened the program of guests last; 0: never */
 	uint64_t n_turns;
 	uint64_t turned_ns; /* the last turn began */
 	uint64_t quick_ns;  /* up to then the budget of quick turns is spent */

@@ -2,14 +2,14 @@
 /* From the plan's steps to the movers, and what is remembered of a guest that was tried. */
 #include "cycle_parts.h"
 
+#include "arith.h"
 #include "decide/class.h"
 
 /* A guest whose CPUs could not be given is taken as it is for so long: perhaps it only begins. */
 #define UNSTEERABLE_FOR_NS (60 * NS_PER_S)
 #define STEERED_FOR_NS (60 * NS_PER_S)
 
-/* Nobody chose its CPUs, and nobody will miss them: libvirt goes by its own record of the others.
- */
+/* Nobody chose its CPUs, nobody will miss them: libvirt goes by its own record of the others. */
 bool cycle_may_steer(const struct cycle *cycle, size_t i)
 {
 	const enum place_class class = cycle->watch.classes[i];
@@ -34,22 +34,48 @@ int cycle_model_without(struct cycle *cycle, size_t i, struct place_model *ret_m
 					 cycle->scratch.nodes, ret_model);
 }
 
-/* What must stay free on the target: its reserve, and what others were promised of it. */
-uint64_t cycle_reserve_on(struct cycle *cycle, size_t guest, unsigned node)
+uint64_t cycle_reserve_on(void *data, size_t guest, unsigned node, enum place_cause cause)
 {
+	struct cycle *cycle = data;
 	struct place_model model;
+	uint64_t cache_bytes;
+	size_t i;
 
 	if (cycle_model_without(cycle, guest, &model) < 0)
 		return UINT64_MAX;
-	for (size_t i = 0; i < model.n_nodes; i++)
-		if (model.nodes[i].id == node)
-			return model.nodes[i].reserve_bytes + model.nodes[i].promised_bytes;
-	return UINT64_MAX;
+	i = place_topology_index(&cycle->host->topology, node);
+	if (i == model.n_nodes)
+		return UINT64_MAX;
+	cache_bytes = cause == PLACE_CAUSE_LOCALITY ? 0 : model.nodes[i].reclaimable_bytes;
+	return place_add(model.nodes[i].reserve_bytes,
+			 place_subtract(model.nodes[i].promised_bytes, cache_bytes));
+}
+
+/* Tried is tried: a guest that cannot be moved must not be tried each turn. */
+static void take_step(struct cycle *cycle, const struct place_step *step, size_t i)
+{
+	struct cycle_memory *memory = &cycle->memories[i];
+
+	memory->held_until_ns = cycle->refreshed_ns + cycle->settings->holdoff_s * NS_PER_S;
+	if (cycle->may_steer[i] && moves_steer(&cycle->moves, step, i) < 0) {
+		/* What was planned rested on that; next time it is planned without. */
+		memory->unsteerable_ns = cycle->refreshed_ns + UNSTEERABLE_FOR_NS;
+		memory->held_until_ns = 0;
+		cycle->is_hurried = true;
+		return;
+	}
+	if (!step->bytes) {
+		/* Only its CPUs were elsewhere; where they run now is known a while later. */
+		memory->held_until_ns = cycle->refreshed_ns + STEERED_FOR_NS;
+		return;
+	}
+	(void)moves_start(&cycle->moves, step, i, NULL);
 }
 
 void cycle_act(struct cycle *cycle)
 {
 	cycle->is_hurried = false;
+	moves_keep_free(&cycle->moves);
 	moves_check(&cycle->moves, !cycle->move.is_enabled);
 	/* Whether this host may be moved on is found out while guests are: a step need not wait. */
 	if ((!cycle->plan.n_steps && !cycle->is_new) || cycle->is_dry_run ||
@@ -60,26 +86,7 @@ void cycle_act(struct cycle *cycle)
 		const struct place_step *step = &cycle->plan.steps[n];
 		const int i = place_watch_find(&cycle->watch, step->pid);
 
-		if (i < 0)
-			continue;
-		/* Tried is tried: a guest that cannot be moved must not be tried each turn. */
-		cycle->memories[i].held_until_ns =
-			cycle->refreshed_ns + cycle->settings->holdoff_s * NS_PER_S;
-		if (cycle->may_steer[i] && moves_steer(&cycle->moves, step, (size_t)i) < 0) {
-			/* What was planned rested on that; next time it is planned without. */
-			cycle->memories[i].unsteerable_ns =
-				cycle->refreshed_ns + UNSTEERABLE_FOR_NS;
-			cycle->memories[i].held_until_ns = 0;
-			cycle->is_hurried = true;
-			continue;
-		}
-		if (!step->bytes) {
-			/* Only its CPUs were elsewhere, and where they run is known a while later.
-			 */
-			cycle->memories[i].held_until_ns = cycle->refreshed_ns + STEERED_FOR_NS;
-			continue;
-		}
-		(void)moves_start(&cycle->moves, step, (size_t)i,
-				  cycle_reserve_on(cycle, (size_t)i, step->to_node), NULL);
+		if (i >= 0)
+			take_step(cycle, step, (size_t)i);
 	}
 }

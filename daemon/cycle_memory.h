@@ -10,7 +10,8 @@ void cycle_scratch_done(struct cycle *cycle);
 
 /*
  * Brings what is remembered into the order of the watch, and makes place for an entry per guest
- * in all arrays. Returns: 0 or -ENOMEM.
+ * in all arrays. While the watch begins anew nobody is forgotten: who is not in it yet comes behind
+ * the others. Returns: 0 or -ENOMEM.
  */
 int cycle_align_memories(struct cycle *cycle);
 void cycle_memories_done(struct cycle *cycle);

@@ -6,10 +6,12 @@
  */
 #include "cycle_tell.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
 
+#include "cycle_parts.h"
 #include "decide/model.h"
 #include "decide/reason.h"
 #include "host/cleanup.h"
@@ -89,21 +91,42 @@ static void tell_guest(struct cycle *cycle, size_t i)
 	memory->fate_told = fate;
 }
 
+/* A guest's name, its pid, or the size of a promise, into `text` where it is not a name. */
+static const char *for_whom(const struct cycle *cycle, const struct place_step *step, char *text,
+			    size_t size)
+{
+	const int i = step->for_pid ? place_watch_find(&cycle->watch, step->for_pid) : -1;
+
+	if (i >= 0 && cycle->watch.guests[i].known & PLACE_GUEST_NAME)
+		return cycle->watch.guests[i].name;
+	if (step->for_pid)
+		snprintf(text, size, "pid %d", step->for_pid);
+	else if (step->for_bytes)
+		snprintf(text, size, "promise of %" PRIu64 " MiB", step->for_bytes >> 20);
+	else
+		return NULL;
+	return text;
+}
+
 /* What would be done, or is being done; numad's line for it is the one about advice. */
 static void tell_step(struct cycle *cycle, const struct place_step *step)
 {
 	const int i = place_watch_find(&cycle->watch, step->pid);
 	struct cycle_memory *memory = i < 0 ? NULL : &cycle->memories[i];
 	struct place_set from = { 0 }, to = { 0 };
+	char whom[48];
 
-	if (!memory || (memory->fate_told == PLACE_FATE_MOVE &&
-			memory->to_node_told == step->to_node && cycle->is_dry_run))
+	if (!memory ||
+	    (memory->fate_told == PLACE_FATE_MOVE && memory->to_node_told == step->to_node))
 		return;
 	memory->to_node_told = step->to_node;
 	event(LOG_INFO, EVENT_PLAN, KV_U64("pid", (uint64_t)step->pid),
 	      KV("guest", name_of(&cycle->watch.guests[i])), KV_U64("to", step->to_node),
 	      KV_U64("bytes", step->bytes), KV_U64("remote_permille", step->remote_permille),
-	      KV("evidence", place_evidence_word(cycle->watch.activities[i].evidence)),
+	      KV("evidence",
+		 step->cause ? NULL : place_evidence_word(cycle->watch.activities[i].evidence)),
+	      KV("cause", step->cause ? place_cause_word(step->cause) : NULL),
+	      KV("for", for_whom(cycle, step, whom, sizeof(whom))),
 	      KV("dry_run", cycle->is_dry_run ? "yes" : "no"));
 	place_set_add(&to, step->to_node);
 	for (size_t j = 0; j < cycle->host->topology.n_nodes; j++)
@@ -116,43 +139,18 @@ static void tell_step(struct cycle *cycle, const struct place_step *step)
 void cycle_tell_turn(struct cycle *cycle)
 {
 	tell_gone(cycle);
+	for (size_t i = 0; i < cycle->relief.n_steps; i++)
+		tell_step(cycle, &cycle->relief.steps[i]);
 	for (size_t i = 0; i < cycle->plan.n_steps; i++)
 		tell_step(cycle, &cycle->plan.steps[i]);
 	for (size_t i = 0; i < cycle->watch.n; i++)
 		tell_guest(cycle, i);
 }
 
-static struct risk_memory *risk_memory_of(size_t i, void *data)
-{
-	struct cycle *cycle = data;
-
-	return &cycle->memories[i].risk;
-}
-
 void cycle_tell_risks(struct cycle *cycle)
 {
-	const uint64_t now_ns = cycle->refreshed_ns;
-	struct place_model model;
-	struct place_pressure_input input = {
-		.topology = &cycle->host->topology,
-		.sample = &cycle->sample,
-		.model = &model,
-		.policy = &cycle->policy,
-		.promises = cycle->advice.ledger.promises,
-		.n_promises = cycle->advice.ledger.n,
-		.activities = cycle->watch.activities,
-	};
-
-	cycle->risks.n = 0;
-	risks_observe(&cycle->risks, &cycle->host->root, &cycle->host->text, input.topology,
-		      input.sample, now_ns);
-	if (place_model_build(input.topology, input.sample, input.promises, input.n_promises,
-			      input.policy, cycle->advice.nodes, &model) < 0 ||
-	    risks_find(&cycle->risks, &input, risk_memory_of, cycle) < 0)
-		return;
-	for (size_t i = 0; i < cycle->risks.n; i++)
-		risks_tell(&cycle->risks, &cycle->watch.guests[i], i, &cycle->memories[i].risk,
-			   now_ns);
+	risks_tell(&cycle->risks, cycle->watch.guests, cycle->watch.traits, cycle_risk_memory,
+		   cycle, cycle->refreshed_ns);
 }
 
 /* numad's tables of this turn where somebody asked for them, and what an operator should know. */
@@ -167,6 +165,7 @@ void cycle_tell_host(struct cycle *cycle)
 		.sample = &cycle->sample,
 		.nearness = cycle->risks.nearness,
 		.now_ns = now_ns,
+		.pooled = cycle->risks.nodes,
 	};
 
 	if (!is_due && !numad_lines_show(LOG_INFO))

@@ -5,7 +5,7 @@
 #include "cycle.h"
 
 void cycle_tell_turn(struct cycle *cycle);
-/* Who may come to harm by growing: found anew, and what is new of it. */
+/* What is new of who may come to harm by growing. */
 void cycle_tell_risks(struct cycle *cycle);
 
 void cycle_tell_trouble(const char *note);

@@ -3,7 +3,7 @@
  * From a look at a guest's cells (observe/cells.h) to a node for each, and to the CPUs of its
  * vCPUs. What we gave before is no limit: it is as if we had not been there.
  */
-#include "cycle_parts.h"
+#include "cycle_wide.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -52,6 +52,46 @@ static void find_cpus(struct sorting *sorting)
 	}
 }
 
+static uint64_t pool_bytes_of(const struct sorting *sorting, size_t cell)
+{
+	const uint64_t page_bytes = sorting->look->list[cell].range.page_bytes;
+
+	return page_bytes > sorting->cycle->moves.act->base_bytes ? page_bytes : 0;
+}
+
+/* Whether no cell before it has memory of that kind: plain, or pages of a size. */
+static bool is_first_of_kind(const struct sorting *sorting, size_t cell)
+{
+	for (size_t k = 0; k < cell; k++)
+		if (pool_bytes_of(sorting, k) == pool_bytes_of(sorting, cell))
+			return false;
+	return true;
+}
+
+static bool has_several_kinds(const struct sorting *sorting)
+{
+	for (size_t k = 1; k < sorting->look->n; k++)
+		if (is_first_of_kind(sorting, k))
+			return true;
+	return false;
+}
+
+/*
+ * What a node has for the cells that have memory of the same kind as this one, with what they have
+ * there. In a pool that is full a byte that was rounded away would be a page.
+ */
+static uint64_t room_for_kind(const struct sorting *sorting, const struct place_node_model *model,
+			      size_t cell, size_t node)
+{
+	const uint64_t pool_bytes = pool_bytes_of(sorting, cell);
+	uint64_t room = place_model_room(model, &sorting->cycle->sample.nodes[node], pool_bytes);
+
+	for (size_t k = 0; k < sorting->look->n; k++)
+		if (pool_bytes_of(sorting, k) == pool_bytes)
+			room = place_add(room, bytes_on(sorting, k, node) + (pool_bytes != 0));
+	return room;
+}
+
 /* Bit by bit: where its CPUs are, or may be. */
 static bool may_go(const struct sorting *sorting, size_t cell, const struct place_node *node)
 {
@@ -70,14 +110,18 @@ static void add_node(struct sorting *sorting, const struct place_node_model *mod
 	struct place_cells_node *added = &wanted->nodes[wanted->n_nodes];
 	struct place_set cpus = { 0 };
 
-	*added = (struct place_cells_node){ .room_bytes = model->usable_bytes };
+	*added = (struct place_cells_node){ 0 };
 	for (size_t k = 0; k < sorting->look->n; k++) {
 		struct place_cell_want *cell = &wanted->cells[k];
+		const uint64_t room = room_for_kind(sorting, model, k, j);
 
 		place_set_or(&cpus, &sorting->cpus[k]);
 		cell->here_bytes[wanted->n_nodes] = bytes_on(sorting, k, j);
-		added->room_bytes = place_add(added->room_bytes, bytes_on(sorting, k, j));
-		if (may_go(sorting, k, node))
+		if (is_first_of_kind(sorting, k))
+			added->room_bytes = place_add(added->room_bytes, room);
+		/* What the node has of one kind is of no use to the other. */
+		if (may_go(sorting, k, node) &&
+		    (!has_several_kinds(sorting) || room >= cell->bytes))
 			cell->allowed |= UINT64_C(1) << wanted->n_nodes;
 	}
 	added->n_cpus = place_set_count_common(&cpus, &node->cpus);
@@ -126,7 +170,6 @@ static bool is_worth_sorting(const struct place_cells_wanted *wanted)
 static void take_cell(const struct sorting *sorting, size_t k, unsigned node)
 {
 	const struct place_cell_look *look = &sorting->look->list[k];
-	const uint64_t page_bytes = look->range.page_bytes;
 	struct wide_cell *cell = &sorting->guest->cells[k];
 
 	*cell = (struct wide_cell){
@@ -136,9 +179,7 @@ static void take_cell(const struct sorting *sorting, size_t k, unsigned node)
 		.to_node = node == PLACE_CELL_NOWHERE ? node : sorting->ids[node],
 		.range = { .start = look->range.start,
 			   .end = look->range.end,
-			   .pool_bytes = page_bytes > sorting->cycle->moves.act->base_bytes ?
-						 page_bytes :
-						 0,
+			   .pool_bytes = pool_bytes_of(sorting, k),
 			   .is_shared = look->range.is_shared },
 	};
 	if (node != PLACE_CELL_NOWHERE)

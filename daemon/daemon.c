@@ -3,7 +3,7 @@
  * The daemon put together: the start-up is a list to be read from top to bottom, the stop is the
  * same list backwards, and between them there is only the loop.
  */
-#include "daemon.h"
+#include "daemon_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,41 +12,15 @@
 #include <sys/prctl.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-event.h>
 #include <unistd.h>
 
-#include "commands.h"
 #include "config.h"
-#include "control.h"
-#include "cycle.h"
 #include "host/cleanup.h"
-#include "life/background.h"
 #include "life/notify.h"
-#include "life/pidfile.h"
 #include "life/privilege.h"
-#include "life/signals.h"
-#include "serve/numad_queue.h"
-#include "serve/socket.h"
-#include "settings.h"
 #include "state_dir.h"
 #include "tell/event.h"
 #include "tell/numad_log.h"
-
-struct daemon {
-	const struct options *options;
-	sd_event *event;
-	struct settings settings;
-	struct control_lists lists;
-	struct place_host host;
-	struct cycle cycle;
-	struct commands commands;
-	struct pidfile own_pid, numad_pid;
-	struct background background;
-	struct serve_socket *socket;
-	struct numad_queue *queue;
-	struct serve_ops ops;
-	struct life_ops life;
-};
 
 /* Until the daemon is ready whoever started it sees what is wrong, and the log too. */
 static int complain(const struct daemon *daemon, const char *what, int r)
@@ -54,108 +28,6 @@ static int complain(const struct daemon *daemon, const char *what, int r)
 	fprintf(stderr, "%s: %s: %s\n", daemon->options->program, what, strerror(-r));
 	event(LOG_ERR, EVENT_TROUBLE, KV("note", what), KV("error", strerror(-r)));
 	return r;
-}
-
-/* ---- what the serving files may ask ------------------------------------------------------- */
-
-static void on_ask(void *data, struct serve_ask *ask)
-{
-	struct daemon *daemon = data;
-
-	cycle_ask(&daemon->cycle, ask);
-}
-
-static void on_forget(void *data, struct serve_ask *ask)
-{
-	struct daemon *daemon = data;
-
-	advice_forget(&daemon->cycle.advice, ask);
-}
-
-static int on_order(void *data, const struct serve_order *order)
-{
-	struct daemon *daemon = data;
-	int r;
-
-	if (!order->peer.is_root)
-		return -EPERM;
-	if (order->letter == 'i' && order->arg2 <= 0) {
-		event(LOG_NOTICE, EVENT_STOP, KV("reason", "order"));
-		return sd_event_exit(daemon->event, EXIT_SUCCESS);
-	}
-	r = control_apply(&daemon->settings, &daemon->lists, order);
-	if (r == 0 && strchr("pxr", order->letter))
-		cycle_lists_changed(&daemon->cycle, (int)order->arg1);
-	else if (r == 0)
-		cycle_settings_changed(&daemon->cycle);
-	return r;
-}
-
-static int on_command(void *data, const struct serve_peer *peer, const char *verb,
-		      const char *argument, FILE *out)
-{
-	struct daemon *daemon = data;
-
-	return commands_run(&daemon->commands, peer, verb, argument, out);
-}
-
-/* ---- signals ------------------------------------------------------------------------------- */
-
-static void on_stop(void *data, int signo)
-{
-	struct daemon *daemon = data;
-
-	event(LOG_NOTICE, EVENT_STOP, KV("reason", strsignal(signo)));
-	(void)sd_event_exit(daemon->event, EXIT_SUCCESS);
-}
-
-/* A line of `text` each. */
-static void tell_lines(int priority, const char *text)
-{
-	while (*text) {
-		const size_t n = strcspn(text, "\n");
-		char line[256];
-
-		snprintf(line, sizeof(line), "%.*s", (int)n, text);
-		event(priority, EVENT_RELOAD, KV("note", line));
-		text += n + (text[n] == '\n');
-	}
-}
-
-static int reload_settings(struct daemon *daemon, FILE *out)
-{
-	_cleanup_text_ struct place_text text = { 0 };
-	FILE *told = open_memstream(&text.data, &text.size);
-	int r;
-
-	if (!told)
-		return -ENOMEM;
-	r = control_reload(&daemon->settings, &daemon->lists, daemon->options, told);
-	if (place_text_close(&text, told) < 0)
-		return -ENOMEM;
-	tell_lines(r < 0 ? LOG_ERR : LOG_NOTICE, text.data);
-	if (out)
-		fputs(text.data, out);
-	event(r < 0 ? LOG_ERR : LOG_NOTICE, EVENT_RELOAD,
-	      KV("note", r < 0 ? "the old settings stay" : "the settings were read again"));
-	if (r == 0)
-		cycle_lists_changed(&daemon->cycle, 0);
-	return r;
-}
-
-static void on_reload(void *data)
-{
-	struct daemon *daemon = data;
-
-	notify_reloading();
-	(void)numad_lines_reopen();
-	(void)reload_settings(daemon, NULL);
-	notify_ready(NULL);
-}
-
-static int on_reload_command(void *data, FILE *out)
-{
-	return reload_settings(data, out);
 }
 
 /* ---- the start ----------------------------------------------------------------------------- */
@@ -177,6 +49,8 @@ static int take_pid_files(struct daemon *daemon)
 	pid_t other = 0;
 	int r;
 
+	if ((folder_fd == -EPERM || folder_fd == -EACCES) && geteuid() != 0)
+		return complain(daemon, "only root can run the daemon", folder_fd);
 	if (folder_fd == -EPERM)
 		return complain(daemon, STATE_DIR " is not ours, or others may write into it",
 				folder_fd);
@@ -248,13 +122,7 @@ static int serve(struct daemon *daemon)
 {
 	int r;
 
-	daemon->ops = (struct serve_ops){
-		.ask = on_ask,
-		.forget = on_forget,
-		.order = on_order,
-		.command = on_command,
-		.daemon = daemon,
-	};
+	daemon->ops = daemon_serve_ops(daemon);
 	r = open_socket(daemon);
 	if (r == 0 && daemon->settings.numad_queue)
 		r = numad_queue_open(daemon->event, &daemon->ops, &daemon->queue);
@@ -264,7 +132,7 @@ static int serve(struct daemon *daemon)
 		.socket = daemon->socket,
 		.queue = daemon->queue,
 		.started_ns = place_host_now_ns(&daemon->host),
-		.reload = on_reload_command,
+		.reload = daemon_reload,
 		.data = daemon,
 	};
 	return r;
@@ -274,11 +142,7 @@ static int open_loop(struct daemon *daemon)
 {
 	int r;
 
-	daemon->life = (struct life_ops){
-		.stop = on_stop,
-		.reload = on_reload,
-		.data = daemon,
-	};
+	daemon->life = daemon_life_ops(daemon);
 	r = sd_event_new(&daemon->event);
 	if (r >= 0)
 		r = life_signals_add(daemon->event, daemon->options->is_foreground, &daemon->life);
@@ -297,6 +161,7 @@ static int start(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	(void)privilege_raise_files();
+	(void)privilege_lock_memory();
 	r = open_loop(daemon);
 	if (r == 0)
 		r = open_host(daemon);
@@ -312,8 +177,7 @@ static int start(struct daemon *daemon)
 	return background_ready(&daemon->background);
 }
 
-/* Backwards. Nothing here waits: jobs are killed, and whoever is stuck in the kernel is left to it.
- */
+/* Backwards. Nothing here waits: jobs are killed, who is stuck in the kernel is left to it. */
 static void stop(struct daemon *daemon)
 {
 	notify_stopping();
@@ -332,6 +196,14 @@ static void stop(struct daemon *daemon)
 	event_close();
 	sd_event_unref(daemon->event);
 	settings_done(&daemon->settings);
+}
+
+static int loop(struct daemon *daemon)
+{
+	notify_ready("watching guests");
+	event(LOG_NOTICE, EVENT_READY, KV_U64("nodes", daemon->host.topology.n_nodes),
+	      KV("version", PACKAGE_VERSION));
+	return sd_event_loop(daemon->event);
 }
 
 int daemon_run(const struct options *options, char **argv)
@@ -364,15 +236,10 @@ int daemon_run(const struct options *options, char **argv)
 		return EXIT_FAILURE;
 	}
 	r = start(&daemon);
-	if (r == 0) {
-		notify_ready("watching guests");
-		event(LOG_NOTICE, EVENT_READY, KV_U64("nodes", daemon.host.topology.n_nodes),
-		      KV("version", PACKAGE_VERSION));
-		r = sd_event_loop(daemon.event);
-	}
+	if (r == 0)
+		r = loop(&daemon);
 	stop(&daemon);
-	/* As numad: what was wanted runs. Who started it in the foreground waits for this process.
-	 */
+	/* As numad: what was wanted runs already. In the foreground this process is waited for. */
 	if (r == -EEXIST && !options->is_foreground)
 		r = EXIT_SUCCESS;
 	return r < 0 ? EXIT_FAILURE : r;

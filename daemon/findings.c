@@ -12,6 +12,7 @@
 
 #include "arith.h"
 #include "decide/nearness.h"
+#include "decide/pressure.h"
 #include "host/text.h"
 #include "tell/event.h"
 
@@ -77,11 +78,9 @@ static void look_at_ksm(struct look *look)
 	    is_running == 1 && is_across == 1)
 		found(look, REPORT_NOTICE, "ksm_across_nodes", "",
 		      "echo 2 >/sys/kernel/mm/ksm/run, echo 0 "
-		      ">/sys/kernel/mm/ksm/merge_across_nodes, "
-		      "echo 1 >/sys/kernel/mm/ksm/run",
+		      ">/sys/kernel/mm/ksm/merge_across_nodes, echo 1 >/sys/kernel/mm/ksm/run",
 		      "KSM merges pages of guests on different nodes: one of them reads remote "
-		      "memory, "
-		      "and such pages are not moved");
+		      "memory, and such pages are not moved");
 }
 
 static void look_at_balancing(struct look *look)
@@ -131,6 +130,7 @@ static bool is_sum_known(const struct look *look)
 /* Who of them is in danger by that is said guest by guest (risks.c). */
 static void look_at_promises(struct look *look)
 {
+	const struct place_pressure_node *pooled = look->view->pooled;
 	const struct place_model *model = look->view->model;
 	uint64_t room = 0, promised = 0;
 
@@ -140,7 +140,8 @@ static void look_at_promises(struct look *look)
 		if (!is_weighed(&model->nodes[i]))
 			return;
 		room = place_add(room, room_of(&model->nodes[i]));
-		promised = place_add(promised, model->nodes[i].promised_bytes);
+		promised = place_add(promised, place_subtract(model->nodes[i].promised_bytes,
+							      pooled ? pooled[i].pooled_bytes : 0));
 	}
 	if (promised > room)
 		found(look, REPORT_WARNING, "host_overcommitted", "",
@@ -156,6 +157,17 @@ static bool has_swap(struct look *look)
 
 	return place_root_read(look->root, look->text, "proc/meminfo") == 0 &&
 	       place_text_find_kib(look->text->data, "SwapTotal:", &bytes) && bytes;
+}
+
+/* Whether some guest may have to take memory from that node; others get it elsewhere. */
+static bool has_confined(const struct look *look, unsigned node)
+{
+	const struct place_sample *sample = look->view->sample;
+
+	for (size_t i = 0; i < sample->n_guests; i++)
+		if (place_pressure_may_be_confined_to(&sample->guests[i], node))
+			return true;
+	return false;
 }
 
 static void look_at_swap(struct look *look, size_t i)
@@ -174,21 +186,17 @@ static void look_at_swap(struct look *look, size_t i)
 	if (elsewhere < model->nodes[i].total_bytes / 20 || !has_swap(look))
 		return;
 	snprintf(subject, sizeof(subject), "node %u", model->nodes[i].id);
-	found(look, REPORT_WARNING, swaps ? "node_swaps" : "node_about_to_swap", subject,
+	found(look,
+	      swaps || has_confined(look, model->nodes[i].id) ? REPORT_WARNING : REPORT_NOTICE,
+	      swaps ? "node_swaps" : "node_about_to_swap", subject,
 	      "let guests take memory elsewhere: mode preferred, or numactl --interleave=all",
-	      "%" PRIu64 " MiB are left on it, and it %s although others have %" PRIu64 " MiB",
-	      raw->free_bytes >> 20, swaps ? "swaps" : "will swap", elsewhere >> 20);
+	      "%" PRIu64 " MiB are left on it, and %s although others have %" PRIu64 " MiB",
+	      raw->free_bytes >> 20,
+	      swaps ? "it swaps" : "for who may take memory from it alone it will swap",
+	      elsewhere >> 20);
 }
 
 /* ---- of guests ------------------------------------------------------------------------------ */
-
-static uint64_t pool_pages(const struct place_node_sample *raw, uint64_t page_bytes)
-{
-	for (size_t i = 0; i < raw->n_pools; i++)
-		if (raw->pools[i].page_bytes == page_bytes)
-			return raw->pools[i].total_pages;
-	return 0;
-}
 
 /* Guests use pages of this size, and some of the nodes that have CPUs have none. */
 static void look_at_pools(struct look *look, uint64_t page_bytes)
@@ -199,12 +207,11 @@ static void look_at_pools(struct look *look, uint64_t page_bytes)
 	char subject[48], nodes[NODES_TEXT_MAX], others[NODES_TEXT_MAX];
 
 	for (size_t i = 0; i < topology->n_nodes && i < sample->n_nodes; i++) {
+		const struct place_pool *pool = place_node_pool(&sample->nodes[i], page_bytes);
+
 		if (!(sample->nodes[i].known & PLACE_NODE_POOLS) || !topology->nodes[i].n_cpus)
 			continue;
-		if (pool_pages(&sample->nodes[i], page_bytes))
-			place_set_add(&with, topology->nodes[i].id);
-		else
-			place_set_add(&without, topology->nodes[i].id);
+		place_set_add(pool && pool->total_pages ? &with : &without, topology->nodes[i].id);
 	}
 	if (!place_set_count(&with) || !place_set_count(&without))
 		return;

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "decide/pressure.h"
 #include "flow.h"
 #include "host/root.h"
 #include "tell/report.h"
@@ -35,6 +36,8 @@ struct findings_view {
 	const struct place_model *model;     /* NULL: none */
 	const enum place_nearness *nearness; /* per node; NULL: nothing is known */
 	uint64_t now_ns;
+	/* Per node, of the model's promises what may be taken from huge pages; NULL: nothing. */
+	const struct place_pressure_node *pooled;
 };
 
 /* Whether the last look is a minute old, or there was none. */

@@ -55,10 +55,10 @@ static _Noreturn void run_child(job_work work, void *data, int kept, int fd, pid
 {
 	struct job_end end = { .outcome = 0 };
 	FILE *out = fdopen(fd, "w");
+	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* The loop blocks the signals it reads; a child of it is ended by them. */
-	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (!out || getppid() != parent)
@@ -170,21 +170,14 @@ static int watch_child(sd_event *event, struct job *job, int fd, uint64_t deadli
 					  1000, on_deadline, job);
 }
 
-int job_start(sd_event *event, job_work work, job_done done, void *data, int kept_fd,
-	      uint64_t deadline_ms, struct job **ret_job)
+/* Forks, with a pipe from it; *ret_fd is our end. Returns: 0 or -errno. */
+static int fork_child(struct job *job, job_work work, void *data, int kept_fd, int *ret_fd)
 {
-	struct job *job = calloc(1, sizeof(*job));
 	const pid_t parent = getpid();
-	int fds[2], r;
+	int fds[2], r = 0;
 
-	if (!job)
-		return -ENOMEM;
-	*job = (struct job){ .pid_fd = -1, .heard_ns = now_ns(), .done = done, .data = data };
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
-		r = -errno;
-		job_free(job);
-		return r;
-	}
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
 	/* The child's end waits, the loop's does not. */
 	(void)fcntl(fds[1], F_SETFL, 0);
 	job->pid = fork();
@@ -192,13 +185,30 @@ int job_start(sd_event *event, job_work work, job_done done, void *data, int kep
 		close(fds[0]);
 		run_child(work, data, kept_fd, fds[1], parent);
 	}
-	r = job->pid < 0 ? -errno : 0;
-	job->pid_fd = r < 0 ? -1 : child_open(job->pid);
+	if (job->pid < 0)
+		r = -errno;
 	close(fds[1]);
-	if (r == 0)
-		r = watch_child(event, job, fds[0], deadline_ms);
-	else
+	if (r < 0) {
 		close(fds[0]);
+		return r;
+	}
+	job->pid_fd = child_open(job->pid);
+	*ret_fd = fds[0];
+	return 0;
+}
+
+int job_start(sd_event *event, job_work work, job_done done, void *data, int kept_fd,
+	      uint64_t deadline_ms, struct job **ret_job)
+{
+	struct job *job = calloc(1, sizeof(*job));
+	int fd, r;
+
+	if (!job)
+		return -ENOMEM;
+	*job = (struct job){ .pid_fd = -1, .heard_ns = now_ns(), .done = done, .data = data };
+	r = fork_child(job, work, data, kept_fd, &fd);
+	if (r == 0)
+		r = watch_child(event, job, fd, deadline_ms);
 	if (r < 0) {
 		if (job->pid > 0)
 			child_kill(job->pid_fd, job->pid);
@@ -219,6 +229,12 @@ struct job *job_cancel(struct job *job)
 uint64_t job_silent_ms(const struct job *job)
 {
 	return (now_ns() - job->heard_ns) / 1000000;
+}
+
+const void *job_peek(const struct job *job, size_t *ret_size)
+{
+	*ret_size = job->text.size;
+	return job->text.data;
 }
 
 pid_t job_pid(const struct job *job)

@@ -31,6 +31,7 @@ int job_start(sd_event *event, job_work work, job_done done, void *data, int kep
 	      uint64_t deadline_ms, struct job **ret_job);
 struct job *job_cancel(struct job *job);
 
-/* While done() has not returned: for how long nothing has come, and the child. */
+/* While done() has not returned: for how long nothing has come, what has, and the child. */
 uint64_t job_silent_ms(const struct job *job);
+const void *job_peek(const struct job *job, size_t *ret_size);
 pid_t job_pid(const struct job *job);

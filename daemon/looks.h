@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "flow.h"
+#include "hung.h"
 #include "job.h"
 #include "observe/sample.h"
 #include "observe/watch.h"
@@ -18,8 +19,6 @@
 /* So many are asked of one job; the rest of a crowd waits for the next. */
 #define LOOKS_PER_JOB 64
 #define SAMPLES_PER_JOB 8
-/* Children of ours that hang at once, at most; the unit's TasksMax= is 128. */
-#define LOOKS_STUCK_MAX 64
 
 struct looks_order {
 	int pid;
@@ -32,22 +31,22 @@ struct looks {
 	struct place_watch *watch;
 	/* May change a look before it is adopted: rules and lists. */
 	void (*on_look)(struct place_look *look, void *data);
+	/* One that is new is known but for its policy, which its job still waits for. */
+	void (*on_early)(void *data);
 	/* A job has ended; looks that it did not get to may be asked for anew. */
 	void (*on_done)(void *data);
 	void *data;
 	struct job *look_job, *sample_job;
+	sd_event_source *peek; /* while there is a look_job */
+	size_t n_peeked;       /* records that it had written when it was peeked at last */
+	bool is_early;	       /* what the last of them says was taken before it was whole */
 	struct looks_order asked[LOOKS_PER_JOB];
 	size_t n_asked;
 	struct looks_order sampled[SAMPLES_PER_JOB];
 	size_t n_sampled;
 	unsigned n_samples; /* pages per guest */
 	uint64_t seed;
-	/* Who could not be looked at, and until when he is left alone. */
-	struct looks_stuck {
-		int pid;
-		pid_t child; /* the job that hung */
-		uint64_t until_ns;
-	} stuck[LOOKS_STUCK_MAX];
+	struct hung hung; /* who could not be looked at, and is left alone */
 	uint64_t n_looks, n_stuck, n_sample_jobs;
 };
 

@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * From a step of the plan to a mover, and from its end to the log. A guest's CPUs go first where
- * they may: what it touches meanwhile then lies right already.
- */
+/* Moves under way: what they bring, when they must stop, the beginning and the end of them all. */
 #include "moves.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <syslog.h>
 
 #include "arith.h"
-#include "child.h"
 #include "decide/reason.h"
 #include "moves_parts.h"
 #include "tell/event.h"
@@ -38,225 +31,40 @@ size_t moves_n_running(const struct moves *moves)
 	return n;
 }
 
+static uint64_t bytes_to_come(const struct move *move)
+{
+	const uint64_t moved_bytes = move->report.count.outcome_bytes[ACT_MOVED];
+
+	return place_add(move->claim_bytes, place_subtract(move->planned_bytes, moved_bytes));
+}
+
 uint64_t moves_coming_bytes(const struct moves *moves, unsigned node)
 {
 	uint64_t bytes = 0;
 
-	for (size_t i = 0; i < MOVES_MAX; i++) {
-		const struct move *move = &moves->list[i];
-		const uint64_t moved_bytes = move->report.count.outcome_bytes[ACT_MOVED];
-
-		if (move->mover && move->to_node == node)
-			bytes = place_add(bytes, place_subtract(move->planned_bytes, moved_bytes));
-	}
+	for (size_t i = 0; i < MOVES_MAX; i++)
+		if (moves->list[i].mover && moves->list[i].to_node == node)
+			bytes = place_add(bytes, bytes_to_come(&moves->list[i]));
 	return bytes;
 }
 
-/* The limit is for all moves together; each has some of it. */
-static uint64_t share_of_bandwidth(const struct moves *moves, size_t n)
-{
-	const uint64_t share = n ? moves->settings->bandwidth_mib_s / n : 0;
-
-	return moves->settings->bandwidth_mib_s && !share ? 1 : share;
-}
-
-static void share_bandwidth(struct moves *moves)
-{
-	const uint64_t share = share_of_bandwidth(moves, moves_n_running(moves));
-
-	for (size_t i = 0; i < MOVES_MAX; i++)
-		if (moves->list[i].mover)
-			mover_set_bandwidth(moves->list[i].mover, share);
-}
-
-void moves_settings_changed(struct moves *moves)
-{
-	share_bandwidth(moves);
-}
-
-/*
- * Only who was killed can hang: who tells of its end has come out of the kernel, and may be gone a
- * moment after the next move began.
- */
-static bool is_hung(const struct move *move)
-{
-	return !move->mover && move->report.is_killed && child_runs(move->child);
-}
-
-/*
- * Whoever keeps a mover from ending gets no second one, and many who do stop all moves: a child in
- * the kernel on behalf of somebody's memory cannot be killed.
- */
-static bool may_hang(const struct moves *moves, int pid, uint64_t start_ns)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < MOVES_MAX; i++) {
-		const struct move *move = &moves->list[i];
-
-		if (!is_hung(move))
-			continue;
-		if (move->pid == pid && move->start_ns == start_ns)
-			return false;
-		n++;
-	}
-	return n < MOVES_HUNG_MAX;
-}
-
-/* The oldest that has ended makes place. */
-static struct move *take_place(struct moves *moves)
-{
-	for (size_t n = 0; n < MOVES_MAX; n++) {
-		struct move *move = &moves->list[moves->next];
-
-		moves->next = (moves->next + 1) % MOVES_MAX;
-		if (move->mover || is_hung(move))
-			continue;
-		stuck_free(move->stuck);
-		*move = (struct move){ .moves = moves };
-		return move;
-	}
-	return NULL;
-}
-
-/* What the guest's last move learned of its pages goes with the guest. */
-static struct stuck *take_stuck(struct moves *moves, int pid, uint64_t start_ns)
-{
-	struct stuck *stuck = NULL;
-
-	for (size_t i = 0; i < MOVES_MAX && !stuck; i++) {
-		struct move *move = &moves->list[i];
-
-		if (!move->mover && move->stuck && move->pid == pid && move->start_ns == start_ns) {
-			stuck = move->stuck;
-			move->stuck = NULL;
-		}
-	}
-	if (!stuck)
-		(void)stuck_new(STUCK_SLOT_PAGES * moves->act->base_bytes, &stuck);
-	return stuck;
-}
-
-/* ---- one move ------------------------------------------------------------------------------ */
-
-static void on_progress(void *data, const struct mover_report *report)
-{
-	struct move *move = data;
-
-	move->report = *report;
-}
-
-static void on_done(void *data, const struct mover_report *report)
-{
-	struct move *move = data;
-	struct moves *moves = move->moves;
-
-	move->report = *report;
-	move->child = mover_pid(move->mover);
-	move->mover = NULL;
-	move->end = report->end;
-	move->end_ns = place_host_now_ns(moves->host);
-	moves->n_ended++;
-	moves->n_failed += report->end != MOVER_DONE;
-	moves->n_moved_bytes += report->count.outcome_bytes[ACT_MOVED];
-	moves_mems_end(moves, move);
-	moves_tell_end(move);
-	share_bandwidth(moves);
-	moves->on_end(move->pid, move->start_ns, moves->data);
-}
-
-static int start_mover(struct moves *moves, struct move *move, const struct place_step *step,
-		       size_t i, uint64_t reserve_bytes, const struct pages_range *range)
-{
-	struct mover_order order = {
-		.pid = move->pid,
-		.start_ns = move->start_ns,
-		.to_node = move->to_node,
-		.guest = &moves->watch->guests[i],
-		.is_guest = moves_is_guest(moves, i),
-		.ranges = range,
-		.n_ranges = range ? 1 : 0,
-		.reserve_bytes = reserve_bytes,
-		.bandwidth_mib_s = share_of_bandwidth(moves, moves_n_running(moves) + 1),
-		.stall_budget_ms = moves->settings->stall_budget_ms,
-		.workers = moves->settings->workers < MOVER_WORKERS_MAX ? moves->settings->workers :
-									  MOVER_WORKERS_MAX,
-		.stuck = move->stuck,
-		.moves_mems = step->changes_nodes,
-		.from_node = step->from_node,
-	};
-	int r = step->changes_nodes ? moves_mems_begin(moves, step) : 0;
-
-	if (r < 0)
-		return r;
-	if (step->changes_nodes)
-		moves_mems_find_cpus(moves, step, &order.cpus);
-	r = mover_start(moves->event, &order, on_progress, on_done, move, &move->mover);
-	if (r < 0 && step->changes_nodes)
-		moves_mems_end(moves, move);
-	return r;
-}
-
-static void describe(struct moves *moves, struct move *move, const struct place_step *step,
-		     size_t i)
-{
-	const struct place_guest *guest = &moves->watch->guests[i];
-	const struct place_topology *topology = &moves->host->topology;
-
-	move->pid = step->pid;
-	move->start_ns = step->start_ns;
-	move->to_node = step->to_node;
-	move->planned_bytes = step->bytes;
-	move->changes_nodes = step->changes_nodes;
-	move->begin_ns = place_host_now_ns(moves->host);
-	if (guest->known & PLACE_GUEST_NAME)
-		memcpy(move->name, guest->name, sizeof(move->name));
-	for (size_t j = 0; j < topology->n_nodes; j++)
-		if (topology->nodes[j].id != step->to_node && moves->watch->activities[i].bytes[j])
-			place_set_add(&move->from, topology->nodes[j].id);
-}
-
-int moves_start(struct moves *moves, const struct place_step *step, size_t i,
-		uint64_t reserve_bytes, const struct pages_range *range)
-{
-	struct stuck *stuck;
-	struct move *move;
-	int r;
-
-	if (!may_hang(moves, step->pid, step->start_ns)) {
-		event(LOG_WARNING, EVENT_MOVE_FAILED, KV_U64("pid", (uint64_t)step->pid),
-		      KV("note", "an earlier move still hangs in the kernel"));
-		return -EBUSY;
-	}
-	stuck = take_stuck(moves, step->pid, step->start_ns);
-	move = take_place(moves);
-	if (!move) {
-		stuck_free(stuck);
-		return -EAGAIN;
-	}
-	move->stuck = stuck;
-	describe(moves, move, step, i);
-	r = start_mover(moves, move, step, i, reserve_bytes, range);
-	if (r < 0) {
-		move->end = MOVER_DIED;
-		move->end_ns = move->begin_ns;
-		event(LOG_WARNING, EVENT_MOVE_FAILED, KV_U64("pid", (uint64_t)step->pid),
-		      KV("error", strerror(-r)));
-		return r;
-	}
-	share_bandwidth(moves);
-	event(LOG_INFO, EVENT_MOVE_BEGIN, KV_U64("pid", (uint64_t)move->pid),
-	      KV("guest", move->name[0] ? move->name : NULL), KV_U64("to", move->to_node),
-	      KV_U64("bytes", step->bytes), KV_U64("remote_permille", step->remote_permille));
-	return 0;
-}
-
 /* ---- while they run ------------------------------------------------------------------------ */
+
+/* So long the looks may take that bring all guests into a watch that began anew. */
+#define ANEW_NS UINT64_C(15000000000)
+
+bool moves_is_watch_anew(const struct moves *moves)
+{
+	return moves->anew_ns && place_host_now_ns(moves->host) < moves->anew_ns + ANEW_NS;
+}
 
 static const char *why_stop(const struct moves *moves, const struct move *move)
 {
 	const int i = place_watch_find(moves->watch, move->pid);
 
+	/* A mover sees its guest's end by itself. */
+	if (i < 0 && moves_is_watch_anew(moves))
+		return NULL;
 	if (i < 0 || moves->watch->guests[i].start_ns != move->start_ns)
 		return "gone";
 	switch (moves->watch->classes[i]) {
@@ -277,31 +85,84 @@ static const char *why_stop(const struct moves *moves, const struct move *move)
 	return NULL;
 }
 
+static void stop(const struct moves *moves, struct move *move)
+{
+	const int i = place_watch_find(moves->watch, move->pid);
+
+	if (i >= 0 && moves->watch->classes[i] == PLACE_CLASS_MIGRATING)
+		mover_hold(move->mover);
+	else
+		mover_stop(move->mover);
+}
+
+static void check(const struct moves *moves, struct move *move, bool is_paused)
+{
+	const char *reason = why_stop(moves, move);
+
+	if (reason) {
+		move->reason = reason;
+		stop(moves, move);
+	} else if (is_paused && move->changes_nodes) {
+		move->reason = "paused";
+		mover_stop(move->mover);
+	} else if (is_paused != move->is_paused) {
+		move->is_paused = is_paused;
+		if (is_paused)
+			mover_pause(move->mover);
+		else
+			mover_resume(move->mover);
+	}
+}
+
 void moves_check(struct moves *moves, bool is_paused)
 {
 	moves_let_go(moves);
 	moves_follow(moves);
 	moves_mems_check(moves);
-	for (size_t i = 0; i < MOVES_MAX; i++) {
-		struct move *move = &moves->list[i];
-		const char *reason = move->mover ? why_stop(moves, move) : NULL;
+	for (size_t i = 0; i < MOVES_MAX; i++)
+		if (moves->list[i].mover)
+			check(moves, &moves->list[i], is_paused);
+}
 
-		if (!move->mover)
+/* What is promised keeps groups wide until so many mendings came to nothing, for half a minute. */
+#define PROMISED_FOR_N 4
+
+/* Of the node that its guest leaves, perhaps to make room for somebody who has not taken it yet. */
+static void keep_behind(struct moves *moves, struct intent *intent)
+{
+	const int i = place_watch_find(moves->watch, intent->pid);
+
+	intent->promised_bytes = 0;
+	if (intent->n_in_vain < PROMISED_FOR_N && i >= 0 &&
+	    moves->watch->guests[i].start_ns == intent->start_ns)
+		intent->promised_bytes =
+			moves->reserve_on(moves->data, (size_t)i, moves_node_of(&intent->before),
+					  PLACE_CAUSE_LOCALITY);
+}
+
+void moves_keep_free(struct moves *moves)
+{
+	for (size_t k = 0; k < moves->intents.n; k++)
+		if (moves->intents.list[k].kind == INTENT_MEMS)
+			keep_behind(moves, &moves->intents.list[k]);
+	for (size_t k = 0; k < MOVES_MAX; k++) {
+		const struct move *move = &moves->list[k];
+		const int i = move->mover ? place_watch_find(moves->watch, move->pid) : -1;
+		const struct intent *intent;
+
+		if (i < 0)
 			continue;
-		if (reason) {
-			move->reason = reason;
-			mover_stop(move->mover);
-		} else if (is_paused && move->changes_nodes) {
-			move->reason = "paused";
-			mover_stop(move->mover);
-		} else if (is_paused != move->is_paused) {
-			move->is_paused = is_paused;
-			if (is_paused)
-				mover_pause(move->mover);
-			else
-				mover_resume(move->mover);
-		}
+		intent = intents_find(&moves->intents, INTENT_MEMS, move->pid, move->start_ns);
+		mover_set_reserve(
+			move->mover,
+			moves->reserve_on(moves->data, (size_t)i, move->to_node, move->cause),
+			intent ? intent->promised_bytes : 0);
 	}
+}
+
+void moves_watch_anew(struct moves *moves)
+{
+	moves->anew_ns = place_host_now_ns(moves->host);
 }
 
 /* ---- begin and end ------------------------------------------------------------------------- */

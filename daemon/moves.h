@@ -41,8 +41,15 @@ struct move {
 	struct place_set from;
 	unsigned to_node;
 	uint64_t planned_bytes;
+	uint64_t claim_bytes; /* what it has not taken yet, where that goes with it */
 	uint64_t begin_ns, end_ns;
 	bool changes_nodes; /* its groups are wide meanwhile */
+	enum place_cause cause;
+	char for_whom[PLACE_GUEST_NAME_MAX]; /* a name, "pid 7", "promise of 512 MiB"; "": nobody */
+	int for_pid;			     /* 0: nobody, or a promise */
+	uint64_t most_bytes;		     /* 0: all of the guest goes */
+	bool is_urgent;			     /* at no limit of bandwidth */
+	bool is_relieved;		     /* stopped: nobody needs that room any more */
 	bool is_paused;
 	enum mover_end end;
 	const char *reason; /* why we stopped it, or NULL */
@@ -55,15 +62,19 @@ struct moves {
 	struct place_host *host;
 	struct place_watch *watch;
 	const struct settings *settings;
-	/* A move has ended: the guest is to be left alone for a while. */
-	void (*on_end)(int pid, uint64_t start_ns, void *data);
+	/* A move has ended: the guest is to be left alone for a while, or until it has migrated. */
+	void (*on_end)(int pid, uint64_t start_ns, enum mover_end end, void *data);
 	/* What moves_may_start() waited for is there. */
 	void (*on_ready)(void *data);
+	/* What must stay free on a node for others than the guest at index i of the watch. */
+	uint64_t (*reserve_on)(void *data, size_t i, unsigned node, enum place_cause cause);
 	void *data;
 	struct act *act; /* for affinities; each mover's child has its own */
 	struct intents intents;
+	uint64_t anew_ns;   /* when the watch began anew, 0: never */
 	size_t follow_next; /* the intent whose new threads are next */
 	size_t next;	    /* the place of the next one, if it is free */
+	bool is_hurried;    /* who makes room does so at no limit of bandwidth */
 	struct move list[MOVES_MAX];
 	struct job *mend_job;
 	pid_t mend_child; /* of the one that was given up last: it may hang in the kernel */
@@ -71,7 +82,7 @@ struct moves {
 	struct realtime_finding realtime;
 	uint64_t realtime_ns; /* when that was looked at, 0: never */
 	char realtime_text[200];
-	uint64_t n_moved_bytes, n_ended, n_failed;
+	uint64_t n_moved_bytes, n_ended, n_failed, n_for_others;
 };
 
 /*
@@ -96,19 +107,37 @@ int moves_may_start(struct moves *moves);
 int moves_steer(struct moves *moves, const struct place_step *step, size_t i);
 
 /*
- * Starts the move of a step of the guest at index i of the watch. reserve_bytes: what must stay
- * free on the target. range: that part of its memory alone, NULL is all. Returns: 0; -EAGAIN as
- * many run as there are places; or -errno, and the log has said why.
+ * Starts the move of a step of the guest at index i of the watch. range: that part of its memory
+ * alone, NULL is all. Returns: 0; -EAGAIN as many run as there are places; or -errno, and the log
+ * has said why.
  */
 int moves_start(struct moves *moves, const struct place_step *step, size_t i,
-		uint64_t reserve_bytes, const struct pages_range *range);
+		const struct pages_range *range);
 
 /* Tells those that run their share of another bandwidth_mib_s. */
 void moves_settings_changed(struct moves *moves);
 
+/*
+ * Who makes room for somebody who may be swapped or killed (PLACE_CAUSE_ARRIVAL) does so at no
+ * limit of bandwidth, or at the ordinary pace.
+ */
+void moves_hurry(struct moves *moves, bool is_urgent);
+
+/*
+ * Nobody needs that room any more: those that would leave their guests split are stopped, unless
+ * more than half has gone, and the others go on at the ordinary pace.
+ */
+void moves_relieved(struct moves *moves);
+
+/* Moves that make room for somebody. */
+size_t moves_n_relieving(const struct moves *moves);
+
+/* What is still to go. Returns: how many of at most `most` were written. */
+size_t moves_under_way(const struct moves *moves, struct place_step *steps, size_t most);
+
 bool moves_is_moving(const struct moves *moves, int pid, uint64_t start_ns);
 size_t moves_n_running(const struct moves *moves);
-/* What moves under way will still bring to a node. */
+/* What moves under way will still bring to a node, and what their guests may take there then. */
 uint64_t moves_coming_bytes(const struct moves *moves, unsigned node);
 
 /*
@@ -116,6 +145,19 @@ uint64_t moves_coming_bytes(const struct moves *moves, unsigned node);
  * that changes nodes is stopped instead, since its groups would stay wide for as long.
  */
 void moves_check(struct moves *moves, bool is_paused);
+
+/*
+ * The watch begins anew: who is not in it any more may be there still, goes on, and keeps his CPUs.
+ */
+void moves_watch_anew(struct moves *moves);
+/* Whether that was so short a time ago that some may not be in it again. */
+bool moves_is_watch_anew(const struct moves *moves);
+
+/*
+ * Somebody may have been promised room since moves began, on their targets, or on the node that a
+ * guest has left and may go back to.
+ */
+void moves_keep_free(struct moves *moves);
 
 /*
  * Gives CPUs to the vCPUs of each cell of the guest at index i of the watch. What the whole guest

@@ -9,6 +9,7 @@
 #include "act/affinity.h"
 #include "decide/plan.h"
 #include "moves_parts.h"
+#include "observe/facts.h"
 #include "tell/event.h"
 
 bool moves_is_guest(const struct moves *moves, size_t i)
@@ -80,6 +81,9 @@ static bool is_still_ours(const struct moves *moves, const struct intent *intent
 	const struct place_watch *watch = moves->watch;
 	const int i = place_watch_find(watch, intent->pid);
 
+	if (i < 0 && moves_is_watch_anew(moves))
+		return place_facts_check_start(&moves->host->root, &moves->host->text, intent->pid,
+					       intent->start_ns) == 0;
 	return i >= 0 && watch->guests[i].start_ns == intent->start_ns &&
 	       watch->classes[i] != PLACE_CLASS_EXCLUDED;
 }

@@ -14,6 +14,7 @@
 
 #include "child.h"
 #include "moves_parts.h"
+#include "observe/facts.h"
 #include "tell/event.h"
 
 /* A narrowing takes pages along at 0.25 to 4 GiB/s; whoever is killed is tried again. */
@@ -32,6 +33,8 @@
 /* Mended in vain: again after so long, and each time after twice as long, up to half a minute. */
 #define VAIN_AGAIN_NS UINT64_C(1000000000)
 #define VAIN_DOUBLINGS_MAX 5
+/* A process that the watch does not list is no guest any more, or one too many. */
+#define UNKNOWN_FOR_NS UINT64_C(60000000000)
 /* Threads that come and go in the same number between two turns are found this late. */
 #define FOLLOW_AGAIN_NS UINT64_C(60000000000)
 
@@ -112,12 +115,56 @@ bool moves_has_to_mend(const struct moves *moves)
 	return false;
 }
 
+/* COUNT: whoever has that pid is not in the watch. */
+static enum place_class class_of(const struct moves *moves, const struct intent *intent)
+{
+	const int i = place_watch_find(moves->watch, intent->pid);
+
+	return i < 0 ? PLACE_CLASS_COUNT : moves->watch->classes[i];
+}
+
+/* Somebody said so, or its threads are about to go elsewhere. Unknown is not that. */
+static bool is_left_alone(const struct moves *moves, const struct intent *intent)
+{
+	const enum place_class class = class_of(moves, intent);
+
+	return class == PLACE_CLASS_EXCLUDED || class == PLACE_CLASS_MIGRATING;
+}
+
+static bool is_known(const struct moves *moves, const struct intent *intent)
+{
+	const int i = place_watch_find(moves->watch, intent->pid);
+
+	return i >= 0 && moves->watch->guests[i].start_ns == intent->start_ns;
+}
+
+/* To narrow its groups takes pages along: that waits until it has migrated, or stays here. */
+static bool is_migrating(const struct moves *moves, const struct intent *intent)
+{
+	return is_known(moves, intent) && class_of(moves, intent) == PLACE_CLASS_MIGRATING;
+}
+
+/* Of whom nothing is known yet it is not known either whether it migrates. */
+static bool waits_to_be_known(struct moves *moves, struct intent *intent, uint64_t now_ns)
+{
+	if (is_known(moves, intent) ||
+	    place_facts_check_start(&moves->host->root, &moves->host->text, intent->pid,
+				    intent->start_ns) < 0)
+		return false;
+	if (!intent->unknown_ns)
+		intent->unknown_ns = now_ns;
+	return now_ns < intent->unknown_ns + UNKNOWN_FOR_NS;
+}
+
 bool moves_mends_soon(const struct moves *moves)
 {
-	for (size_t i = 0; i < moves->intents.n; i++)
-		if (moves->intents.list[i].kind == INTENT_MEMS &&
-		    moves->intents.list[i].n_in_vain < VAIN_DOUBLINGS_MAX)
+	for (size_t i = 0; i < moves->intents.n; i++) {
+		const struct intent *intent = &moves->intents.list[i];
+
+		if (intent->kind == INTENT_MEMS && intent->n_in_vain < VAIN_DOUBLINGS_MAX &&
+		    is_known(moves, intent) && !is_migrating(moves, intent))
 			return true;
+	}
 	return false;
 }
 
@@ -212,7 +259,7 @@ static void on_mended(void *data, int r, const void *bytes, size_t size)
 /* ---- each turn ----------------------------------------------------------------------------- */
 
 /* How many threads it has: what a folder says of itself. 0: it is gone. */
-static unsigned n_threads(const struct moves *moves, int pid)
+static unsigned count_threads(const struct moves *moves, int pid)
 {
 	struct stat stat;
 	char path[32];
@@ -225,15 +272,6 @@ static unsigned n_threads(const struct moves *moves, int pid)
 	r = fstat(fd, &stat);
 	close(fd);
 	return r < 0 ? 0 : (unsigned)stat.st_nlink;
-}
-
-/* Somebody said so, or its threads are about to go elsewhere. Unknown is not that. */
-static bool is_left_alone(const struct moves *moves, const struct intent *intent)
-{
-	const int i = place_watch_find(moves->watch, intent->pid);
-
-	return i >= 0 && (moves->watch->classes[i] == PLACE_CLASS_EXCLUDED ||
-			  moves->watch->classes[i] == PLACE_CLASS_MIGRATING);
 }
 
 static uint64_t vain_again_ns(unsigned n_in_vain)
@@ -250,28 +288,34 @@ static bool is_news(const struct intent *intent, uint64_t now_ns)
 	       (now_ns < intent->news_ns + NEWS_FOR_NS || intent->looked_ns < from_ns);
 }
 
-/* A thread that came, or a while that has gone by: then its groups are looked at. */
-static void mark_due(struct moves *moves, struct intent *intent, uint64_t now_ns)
+/* Its groups are wide: when they are to be mended. */
+static bool is_mending_due(struct moves *moves, struct intent *intent, uint64_t now_ns)
 {
-	unsigned n;
+	return !is_migrating(moves, intent) && !waits_to_be_known(moves, intent, now_ns) &&
+	       (!intent->n_in_vain ||
+		now_ns >= intent->looked_ns + vain_again_ns(intent->n_in_vain));
+}
 
-	if (intent->kind == INTENT_MEMS) {
-		intent->is_due = !intent->n_in_vain ||
-				 now_ns >= intent->looked_ns + vain_again_ns(intent->n_in_vain);
-		return;
-	}
-	if (intent->kind != INTENT_NODES)
-		return;
-	if (is_left_alone(moves, intent))
-		return;
-	n = n_threads(moves, intent->pid);
+/* It has another node than libvirt thinks: a thread that came, or a while that has gone by. */
+static bool is_following_due(struct moves *moves, struct intent *intent, uint64_t now_ns)
+{
+	const unsigned n = count_threads(moves, intent->pid);
+
 	if (n != intent->n_threads && intent->n_threads)
 		intent->news_ns = now_ns;
 	intent->n_threads = n;
-	if (!is_news(intent, now_ns) && now_ns < intent->looked_ns + FOLLOW_AGAIN_NS)
-		return;
-	intent->looked_ns = now_ns;
-	intent->is_due = true;
+	return is_news(intent, now_ns) || now_ns >= intent->looked_ns + FOLLOW_AGAIN_NS;
+}
+
+static void mark_due(struct moves *moves, struct intent *intent, uint64_t now_ns)
+{
+	if (intent->kind == INTENT_MEMS) {
+		intent->is_due = is_mending_due(moves, intent, now_ns);
+	} else if (intent->kind == INTENT_NODES && !is_left_alone(moves, intent) &&
+		   is_following_due(moves, intent, now_ns)) {
+		intent->looked_ns = now_ns;
+		intent->is_due = true;
+	}
 }
 
 void moves_mems_check(struct moves *moves)

@@ -14,6 +14,7 @@
 #include "child.h"
 #include "moves_parts.h"
 #include "observe/facts.h"
+#include "observe/streams.h"
 
 /* So long a stop waits for groups to be narrowed. What takes longer goes on without us. */
 #define STOP_WAIT_MS 2000
@@ -72,6 +73,20 @@ void moves_mems_find_cpus(const struct moves *moves, const struct place_step *st
 		(void)find_cpus(moves, intent, cpus);
 }
 
+/* Returns: 0 nothing is wide, or -errno. */
+static int narrow(struct moves *moves, const struct intent *intent, unsigned from, unsigned to)
+{
+	enum relocate_state state, choice;
+	int r, chosen;
+
+	r = relocate_look(moves->act, intent->pid, from, to, &state);
+	if (r < 0 || state != RELOCATE_WIDE)
+		return r;
+	chosen = moves_choose(moves, intent, &choice);
+	r = relocate_mend(moves->act, intent->pid, from, to, choice);
+	return r == -ENOSPC && chosen < 0 ? chosen : r;
+}
+
 static void mend_one(struct moves *moves, const struct intent *intent, struct mended *mended)
 {
 	const unsigned from = moves_node_of(&intent->before), to = moves_node_of(&intent->given);
@@ -84,7 +99,7 @@ static void mend_one(struct moves *moves, const struct intent *intent, struct me
 				    intent->start_ns) < 0)
 		return;
 	if (intent->kind == INTENT_MEMS)
-		mended->r = relocate_mend(act, intent->pid, from, to);
+		mended->r = narrow(moves, intent, from, to);
 	r = relocate_look(act, intent->pid, from, to, &mended->state);
 	if (r < 0)
 		mended->r = r;
@@ -97,6 +112,18 @@ static void mend_one(struct moves *moves, const struct intent *intent, struct me
 	if (intent->kind == INTENT_MEMS)
 		(void)relocate_cpus(act, intent->pid, &cpus);
 	mended->r = relocate_follow(act, intent->pid, from, to, &cpus);
+}
+
+/* Its class may be of half a minute ago. */
+static bool is_streaming(const struct moves *moves, const struct intent *intent)
+{
+	struct place_host *host = moves->host;
+	struct place_streams streams = { 0 };
+	const int r = place_streams_look(&host->root, &host->text, intent->pid,
+					 place_host_now_ns(host), &streams);
+
+	place_streams_done(&streams);
+	return r > 0;
 }
 
 int moves_mend_all(void *data, FILE *out)
@@ -113,7 +140,10 @@ int moves_mend_all(void *data, FILE *out)
 
 		if (!moves_is_due(moves, intent))
 			continue;
-		mend_one(moves, intent, &mended);
+		if (intent->kind == INTENT_MEMS && is_streaming(moves, intent))
+			mended.state = RELOCATE_WIDE;
+		else
+			mend_one(moves, intent, &mended);
 		if (fwrite(&mended, sizeof(mended), 1, out) != 1 || fflush(out) != 0)
 			return -EIO;
 	}
@@ -144,9 +174,11 @@ static _Noreturn void mend_alone(struct moves *moves)
 	child_close_between(STDERR_FILENO, kept);
 	child_close_between(kept > STDERR_FILENO ? kept : STDERR_FILENO, INT_MAX);
 	for (size_t i = 0; i < moves->intents.n; i++) {
-		const struct intent *intent = &moves->intents.list[i];
+		struct intent *intent = &moves->intents.list[i];
 		struct mended mended = { .kind = intent->kind };
 
+		/* Perhaps nobody comes who would try again. */
+		intent->promised_bytes = 0;
 		if (intent->kind == INTENT_MEMS)
 			mend_one(moves, intent, &mended);
 	}

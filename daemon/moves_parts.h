@@ -7,6 +7,9 @@
 /* Whether the one at index i of the watch is a guest: else all of its memory and threads count. */
 bool moves_is_guest(const struct moves *moves, size_t i);
 
+/* Each has its share of the bandwidth, or no limit. */
+void moves_share_bandwidth(struct moves *moves);
+
 /* The log line of a move that has ended. */
 void moves_tell_end(const struct move *move);
 
@@ -45,6 +48,13 @@ unsigned moves_node_of(const struct place_set *set);
 
 /* Whether its groups are to be looked at, and nobody is at work on them. */
 bool moves_is_due(const struct moves *moves, const struct intent *intent);
+
+/*
+ * In a child: where the groups of an intent are to end, by where the guest's memory lies now, and
+ * by the room on either node. Returns: 0; or -errno: nobody knows, and *ret_choice is WIDE.
+ */
+int moves_choose(const struct moves *moves, const struct intent *intent,
+		 enum relocate_state *ret_choice);
 
 /* A job_work: mends what is due, and writes a struct mended for each. */
 int moves_mend_all(void *data, FILE *out);

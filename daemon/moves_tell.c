@@ -5,6 +5,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "decide/reason.h"
 #include "moves_parts.h"
 #include "tell/event.h"
 #include "tell/numad_log.h"
@@ -12,7 +13,7 @@
 void moves_tell_end(const struct move *move)
 {
 	const struct pages_count *count = &move->report.count;
-	const bool is_good = move->end == MOVER_DONE;
+	const bool is_good = move->end == MOVER_DONE || move->is_relieved;
 	struct place_set to = { 0 };
 
 	event(is_good ? LOG_INFO : LOG_NOTICE, is_good ? EVENT_MOVE_END : EVENT_MOVE_FAILED,
@@ -26,9 +27,11 @@ void moves_tell_end(const struct move *move)
 	      KV("mems", move->report.mems == RELOCATE_NONE ?
 				 NULL :
 				 relocate_state_word(move->report.mems)),
+	      KV("cause", move->cause ? place_cause_word(move->cause) : NULL),
+	      KV("for", move->for_whom[0] ? move->for_whom : NULL),
 	      KV("reason", move->reason ? move->reason : mover_end_word(move->end)),
-	      KV("error", move->report.error ? strerror(-move->report.error) : NULL));
-	if (!is_good)
+	      KV("error", is_good || !move->report.error ? NULL : strerror(-move->report.error)));
+	if (move->end != MOVER_DONE)
 		return;
 	place_set_add(&to, move->to_node);
 	numad_tell_moved(move->pid, &to, move->report.taken_ns);
@@ -43,11 +46,13 @@ static enum report_move_state state_of(const struct move *move)
 		return REPORT_MOVE_DONE;
 	case MOVER_STOPPED:
 	case MOVER_GONE:
+	case MOVER_MIGRATING:
 		return REPORT_MOVE_STOPPED;
 	case MOVER_RUNNING:
 	case MOVER_FULL:
 	case MOVER_PRESSURE:
 	case MOVER_SLOW:
+	case MOVER_SPARSE:
 	case MOVER_DENIED:
 	case MOVER_DIED:
 	case MOVER_END_COUNT:
@@ -73,12 +78,13 @@ size_t moves_report(const struct moves *moves, struct report_move reports[MOVES_
 			.to_node = move->to_node,
 			.planned_bytes = move->planned_bytes,
 			.moved_bytes = count->outcome_bytes[ACT_MOVED],
-			.failed_bytes = count->outcome_bytes[ACT_PINNED] +
-					count->outcome_bytes[ACT_BUSY] +
-					count->outcome_bytes[ACT_DENIED],
+			.failed_bytes = pages_count_left(count),
 			.begin_ns = move->begin_ns,
 			.end_ns = move->end_ns,
 			.state = state_of(move),
+			.cause = move->cause,
+			.for_whom = move->for_whom,
+			.for_pid = move->for_pid,
 			.reason = move->reason ? move->reason :
 				  move->mover  ? "" :
 						 mover_end_word(move->end),

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "flow.h"
 
@@ -62,3 +63,9 @@ void options_parse(int argc, char **argv, struct options *ret_options);
 
 /* The first order of that letter, or NULL where it was not given. */
 const struct option_order *options_order(const struct options *options, char letter);
+
+/* ---- options_usage.c ---- */
+
+/* For -h numad's way (stderr, status 1), for --help everybody's (stdout, status 0). */
+void options_print_usage(FILE *file, const char *program);
+void options_print_version(const char *program);

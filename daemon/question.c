@@ -88,8 +88,8 @@ int question_run(const struct options *options)
 	bool is_refused;
 	int status;
 
-	/* A recorded host is not what a daemon looks at. */
-	if (options->root)
+	/* A recorded host is not what a daemon looks at; and it would book. */
+	if (options->root || options->is_dry_run)
 		return oneshot_run(options, COMPUTE_LIMIT_MS);
 	status = ask_or_compute(options, &is_refused);
 	return is_refused ? EXIT_FAILURE : status;

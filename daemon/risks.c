@@ -8,6 +8,7 @@
 #include <syslog.h>
 
 #include "decide/nearness.h"
+#include "decide/plan.h"
 #include "decide/reason.h"
 #include "observe/reclaim.h"
 #include "tell/event.h"
@@ -15,9 +16,15 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 #define STAYS_SAID_NS (3600 * NS_PER_S)
-/* Below the limit of their kind (tell/event.c), with some left for other findings. */
+/* So long it must be well before the end is said: what comes and goes is no line each time. */
+#define WELL_FOR_NS (300 * NS_PER_S)
+/*
+ * Below the limit of their kind (tell/event.c), with some left for other findings. The last ten are
+ * for the system's guests in danger alone: anybody can start as many as he likes that seem to be.
+ */
 #define WINDOW_NS (10 * NS_PER_S)
 #define LINES_PER_WINDOW 30
+#define LINES_FOR_ALL 20
 
 void risks_done(struct risks *risks)
 {
@@ -32,10 +39,13 @@ void risks_done(struct risks *risks)
 
 int risks_resize(struct risks *risks, size_t n_nodes)
 {
-	const uint64_t n_said = risks->n_said;
+	const struct risks before = *risks;
 
 	risks_done(risks);
-	risks->n_said = n_said;
+	/* What the log has taken it has taken, whatever nodes there are. */
+	risks->n_said = before.n_said;
+	risks->window_ns = before.window_ns;
+	risks->n_in_window = before.n_in_window;
 	risks->nodes = calloc(n_nodes, sizeof(*risks->nodes));
 	risks->reclaims = calloc(n_nodes, sizeof(*risks->reclaims));
 	risks->reclaims_before = calloc(n_nodes, sizeof(*risks->reclaims_before));
@@ -95,8 +105,8 @@ static int reserve(struct risks *risks, size_t n)
 	return 0;
 }
 
-int risks_find(struct risks *risks, struct place_pressure_input *input,
-	       struct risk_memory *(*memory_of)(size_t i, void *data), void *data)
+int risks_find(struct risks *risks, struct place_pressure_input *input, risk_memory_of *memory_of,
+	       void *data)
 {
 	const size_t n = input->sample->n_guests;
 	int r;
@@ -121,6 +131,26 @@ int risks_find(struct risks *risks, struct place_pressure_input *input,
 	return 0;
 }
 
+void risks_find_swapped(const struct risks *risks, const struct place_sample *sample,
+			bool *ret_with_swap)
+{
+	struct place_set nodes = { 0 }, its;
+	bool is_any = false;
+
+	for (size_t i = 0; i < risks->n; i++) {
+		if (risks->settled[i] < PLACE_RISK_SWAP || risks->pressures[i].is_pool)
+			continue;
+		its = sample->guests[i].mems;
+		if (risks->pressures[i].is_by_cpuset)
+			place_nodes_to_set(&sample->guests[i].allowed, &its);
+		place_set_or(&nodes, &its);
+		is_any = true;
+	}
+	for (size_t i = 0; i < risks->n; i++)
+		ret_with_swap[i] = is_any && sample->guests[i].bind != PLACE_BIND_NONE &&
+				   place_set_intersects(&sample->guests[i].mems, &nodes);
+}
+
 /* ---- telling ------------------------------------------------------------------------------ */
 
 /* FNV-1a, by words: to notice other nodes, not to tell adversaries apart. */
@@ -133,13 +163,51 @@ static uint64_t digest(const struct place_set *set)
 	return hash;
 }
 
-static bool has_place(struct risks *risks, uint64_t now_ns)
+/*
+ * Who is told of first where there is not place for all: harm before its end, and both before what
+ * harms nobody; of each the system's guests before those that anybody may start.
+ */
+enum turn {
+	TURN_SYSTEM_KILL,
+	TURN_SYSTEM_SWAP,
+	TURN_SYSTEM_OVER,
+	TURN_KILL,
+	TURN_SWAP,
+	TURN_OVER,
+	TURN_SYSTEM_LOCALITY,
+	TURN_LOCALITY,
+	TURN_COUNT,
+};
+
+static enum turn turn_of(enum place_risk risk, bool is_of_system)
 {
+	switch (risk) {
+	case PLACE_RISK_KILL:
+		return is_of_system ? TURN_SYSTEM_KILL : TURN_KILL;
+	case PLACE_RISK_SWAP:
+		return is_of_system ? TURN_SYSTEM_SWAP : TURN_SWAP;
+	case PLACE_RISK_LOCALITY:
+		return is_of_system ? TURN_SYSTEM_LOCALITY : TURN_LOCALITY;
+	case PLACE_RISK_UNKNOWN:
+	case PLACE_RISK_NONE:
+	case PLACE_RISK_COUNT:
+		break;
+	}
+	return is_of_system ? TURN_SYSTEM_OVER : TURN_OVER;
+}
+
+static bool has_place(struct risks *risks, enum turn turn, uint64_t now_ns)
+{
+	const unsigned most = turn <= TURN_SYSTEM_SWAP ? LINES_PER_WINDOW : LINES_FOR_ALL;
+
 	if (!risks->window_ns || now_ns >= risks->window_ns + WINDOW_NS) {
 		risks->window_ns = now_ns;
 		risks->n_in_window = 0;
 	}
-	return risks->n_in_window++ < LINES_PER_WINDOW;
+	if (risks->n_in_window >= most)
+		return false;
+	risks->n_in_window++;
+	return true;
 }
 
 static void say(struct risks *risks, const struct place_guest *guest,
@@ -168,36 +236,55 @@ static void say_end(const struct place_guest *guest, const struct place_pressure
 	      KV_U64("room_bytes", pressure->room_bytes), KV("text", "its nodes hold it again"));
 }
 
-void risks_tell(struct risks *risks, const struct place_guest *guest, size_t i,
-		struct risk_memory *memory, uint64_t now_ns)
+/* What comes back before the end was said is no news, what comes afterwards is. */
+static void tell_end(struct risks *risks, enum turn turn, const struct place_guest *guest,
+		     const struct place_pressure *pressure, struct risk_memory *memory,
+		     uint64_t now_ns)
 {
-	const struct place_pressure *pressure = &risks->pressures[i];
+	if (memory->told < PLACE_RISK_LOCALITY)
+		return;
+	if (!memory->well_ns)
+		memory->well_ns = now_ns;
+	if (now_ns < memory->well_ns + WELL_FOR_NS || !has_place(risks, turn, now_ns))
+		return;
+	say_end(guest, pressure);
+	memory->told = PLACE_RISK_UNKNOWN;
+	memory->well_ns = 0;
+}
+
+static void tell(struct risks *risks, enum turn turn, const struct place_guest *guest,
+		 const struct place_pressure *pressure, struct risk_memory *memory, uint64_t now_ns)
+{
 	const enum place_risk risk = memory->settled;
 	uint64_t nodes;
-	bool is_new;
 
 	if (risk < PLACE_RISK_LOCALITY) {
-		if (memory->is_standing && has_place(risks, now_ns)) {
-			say_end(guest, pressure);
-			memory->is_standing = false;
-		}
+		tell_end(risks, turn, guest, pressure, memory, now_ns);
 		return;
 	}
+	memory->well_ns = 0;
 	/* Where a guest without a policy lives changes with each move: that is no news. */
 	nodes = pressure->is_home ? 0 : digest(&guest->mems);
-	is_new = risk > memory->told || nodes != memory->told_nodes ||
-		 now_ns > memory->told_ns + STAYS_SAID_NS;
-	if (is_new) {
-		if (!has_place(risks, now_ns))
+	if (risk > memory->told || nodes != memory->told_nodes ||
+	    now_ns > memory->told_ns + STAYS_SAID_NS) {
+		if (!has_place(risks, turn, now_ns))
 			return;
 		say(risks, guest, pressure, risk);
-		memory->is_standing = true;
 		memory->told = risk;
 		memory->told_nodes = nodes;
 	}
-	/* After its end was said it is as if it had gone, and is said again in its time. */
-	if (memory->is_standing && risk >= memory->told)
+	if (risk >= memory->told)
 		memory->told_ns = now_ns;
+}
+
+void risks_tell(struct risks *risks, const struct place_guest *guests, const unsigned *traits,
+		risk_memory_of *memory_of, void *data, uint64_t now_ns)
+{
+	for (enum turn turn = 0; turn < TURN_COUNT; turn++)
+		for (size_t i = 0; i < risks->n; i++)
+			if (turn_of(risks->settled[i], place_plan_is_of_system(traits[i])) == turn)
+				tell(risks, turn, &guests[i], &risks->pressures[i],
+				     memory_of(i, data), now_ns);
 }
 
 size_t risks_count(const struct risks *risks, enum place_risk risk)

@@ -12,11 +12,14 @@
 /* What is remembered of a guest; lies in what the turn remembers of it. */
 struct risk_memory {
 	enum place_risk settled;
-	enum place_risk told; /* the worst of the last hour */
-	uint64_t told_ns;     /* when it was last as bad as that, and not said to be over */
+	enum place_risk told; /* the worst of the last hour; UNKNOWN: nothing, or its end was */
+	uint64_t told_ns;     /* when it was last as bad as that */
 	uint64_t told_nodes;  /* a digest of its nodes then */
-	bool is_standing;     /* told, and its end was not */
+	uint64_t well_ns;     /* since when it is over, and that was not said; 0: it is not */
 };
+
+/* Of guest i. */
+typedef struct risk_memory *risk_memory_of(size_t i, void *data);
 
 struct risks {
 	size_t n, room; /* guests */
@@ -44,18 +47,25 @@ void risks_observe(struct risks *risks, const struct place_root *root, struct pl
 
 /*
  * Finds the pressure on all guests of the input; nearness and what the host has are put into it.
- * The memory of guest i is at memory_of(i). Allocates only where there are more guests than ever
- * before. Returns: 0; -EINVAL, -ENOMEM: nobody is said to be at risk.
+ * Allocates only where there are more guests than ever before. Returns: 0; -EINVAL, -ENOMEM: nobody
+ * is said to be at risk.
  */
-int risks_find(struct risks *risks, struct place_pressure_input *input,
-	       struct risk_memory *(*memory_of)(size_t i, void *data), void *data);
+int risks_find(struct risks *risks, struct place_pressure_input *input, risk_memory_of *memory_of,
+	       void *data);
 
 /*
- * Says what is new of one guest, after risks_find(). More lines than the log takes of their kind
- * wait for a later turn.
+ * Whose swapped_bytes bear on that: all that are bound to a node of one that may be swapped, or
+ * killed for want of swap. Of others what swap has changes nothing.
  */
-void risks_tell(struct risks *risks, const struct place_guest *guest, size_t i,
-		struct risk_memory *memory, uint64_t now_ns);
+void risks_find_swapped(const struct risks *risks, const struct place_sample *sample,
+			bool *ret_with_swap);
+
+/*
+ * Says what is new of all guests, after risks_find(): what matters most first, since more lines
+ * than the log takes of their kind wait for a later turn.
+ */
+void risks_tell(struct risks *risks, const struct place_guest *guests, const unsigned *traits,
+		risk_memory_of *memory_of, void *data, uint64_t now_ns);
 
 /* How many guests are at that risk. */
 size_t risks_count(const struct risks *risks, enum place_risk risk);

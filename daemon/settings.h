@@ -47,8 +47,10 @@ void settings_done(struct settings *settings);
  */
 int settings_load(const char *path, struct settings *ret_settings, FILE *errors);
 
-/* The text of one file on top of what is in *settings, which is not whole afterwards on failure.
- * name is said in front of faults. Returns: 0, -EINVAL or -ENOMEM. */
+/*
+ * The text of one file on top of what is in *settings, which is not whole afterwards on failure.
+ * name is said in front of faults. Returns: 0, -EINVAL or -ENOMEM.
+ */
 int settings_read_text(const char *name, const char *text, size_t size, struct settings *settings,
 		       FILE *errors);
 

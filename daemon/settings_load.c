@@ -18,6 +18,31 @@
 #define FILE_MAX (256U << 10)
 #define DROP_INS_MAX 256
 
+static int complain(const char *path, int r, FILE *errors)
+{
+	fprintf(errors, "%s: %s\n", path, strerror(-r));
+	return r;
+}
+
+/* Returns: the size, more than FILE_MAX where not all was read, or -errno. */
+static ssize_t read_all(int fd, char text[FILE_MAX + 1])
+{
+	size_t size = 0;
+
+	while (size <= FILE_MAX) {
+		const ssize_t n = read(fd, text + size, FILE_MAX + 1 - size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		size += (size_t)n;
+	}
+	return (ssize_t)size;
+}
+
 /* Returns: 0 or -errno; said to errors unless it is -ENOENT. Ownership: *ret_text. */
 static int read_file(const char *path, char **ret_text, size_t *ret_size, FILE *errors)
 {
@@ -25,36 +50,24 @@ static int read_file(const char *path, char **ret_text, size_t *ret_size, FILE *
 	/* O_NONBLOCK: a FIFO has nobody who writes. */
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat status;
-	size_t size = 0;
-	ssize_t n = 1;
+	ssize_t size;
 
-	if (!text || fd < 0 || fstat(fd, &status) < 0) {
-		const int r = text ? -errno : -ENOMEM;
-
-		if (r != -ENOENT)
-			fprintf(errors, "%s: %s\n", path, strerror(-r));
-		return r;
-	}
+	if (!text)
+		return complain(path, -ENOMEM, errors);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return errno == ENOENT ? -ENOENT : complain(path, -errno, errors);
 	if (!S_ISREG(status.st_mode)) {
 		fprintf(errors, "%s: not a regular file\n", path);
 		return -EINVAL;
 	}
-	while (n > 0 && size <= FILE_MAX) {
-		n = read(fd, text + size, FILE_MAX + 1 - size);
-		if (n < 0 && errno != EINTR) {
-			const int r = -errno;
-
-			fprintf(errors, "%s: %s\n", path, strerror(-r));
-			return r;
-		}
-		size += n > 0 ? (size_t)n : 0;
-		n = n < 0 ? 1 : n;
-	}
-	if (size > FILE_MAX) {
+	size = read_all(fd, text);
+	if (size < 0)
+		return complain(path, (int)size, errors);
+	if (size > (ssize_t)FILE_MAX) {
 		fprintf(errors, "%s: larger than %u KiB\n", path, FILE_MAX >> 10);
 		return -EFBIG;
 	}
-	*ret_size = size;
+	*ret_size = (size_t)size;
 	*ret_text = TAKE_PTR(text);
 	return 0;
 }
@@ -69,7 +82,7 @@ static int load_file(const char *path, bool may_be_missing, struct settings *set
 	if (r == -ENOENT && may_be_missing)
 		return 0;
 	if (r == -ENOENT)
-		fprintf(errors, "%s: %s\n", path, strerror(ENOENT));
+		(void)complain(path, r, errors);
 	return r < 0 ? r : settings_read_text(path, text, size, settings, errors);
 }
 
@@ -98,12 +111,8 @@ static int load_drop_ins(const char *path, struct settings *settings, FILE *erro
 	n = scandir(folder, &entries, is_drop_in, by_name);
 	if (n < 0 && errno == ENOENT)
 		return 0;
-	if (n < 0) {
-		const int r = -errno;
-
-		fprintf(errors, "%s: %s\n", folder, strerror(-r));
-		return r;
-	}
+	if (n < 0)
+		return complain(folder, -errno, errors);
 	if (n > DROP_INS_MAX) {
 		fprintf(errors, "%s: more than %d files\n", folder, DROP_INS_MAX);
 		outcome = -EINVAL;
@@ -121,6 +130,19 @@ static int load_drop_ins(const char *path, struct settings *settings, FILE *erro
 	return outcome;
 }
 
+static bool is_rule_whole(const char *name, const struct rule *rule, FILE *errors)
+{
+	const bool has_subject = *rule->name || *rule->uuid || *rule->cgroup || *rule->command;
+
+	if (!has_subject)
+		fprintf(errors, "%s: [guest %s] has no name, uuid, cgroup or command\n", name,
+			rule->label);
+	if (rule->manage == RULE_MANAGE_UNSET)
+		fprintf(errors, "%s: [guest %s] does not say manage = yes or no\n", name,
+			rule->label);
+	return has_subject && rule->manage != RULE_MANAGE_UNSET;
+}
+
 int settings_check(const char *name, const struct settings *settings, FILE *errors)
 {
 	int r = 0;
@@ -131,20 +153,9 @@ int settings_check(const char *name, const struct settings *settings, FILE *erro
 			settings->interval_max_s, settings->interval_min_s);
 		r = -EINVAL;
 	}
-	for (size_t i = 0; i < settings->rules.n; i++) {
-		const struct rule *rule = &settings->rules.list[i];
-
-		if (!*rule->name && !*rule->uuid && !*rule->cgroup && !*rule->command) {
-			fprintf(errors, "%s: [guest %s] has no name, uuid, cgroup or command\n",
-				name, rule->label);
+	for (size_t i = 0; i < settings->rules.n; i++)
+		if (!is_rule_whole(name, &settings->rules.list[i], errors))
 			r = -EINVAL;
-		}
-		if (rule->manage == RULE_MANAGE_UNSET) {
-			fprintf(errors, "%s: [guest %s] does not say manage = yes or no\n", name,
-				rule->label);
-			r = -EINVAL;
-		}
-	}
 	return r;
 }
 
@@ -191,5 +202,9 @@ int settings_print_config(const struct options *options)
 	settings_override(&settings, options);
 	settings_print(&settings, stdout);
 	settings_done(&settings);
-	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (!ferror(stdout) && fflush(stdout) == 0)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "%s: the settings cannot be written: %s\n", options->program,
+		strerror(errno));
+	return EXIT_FAILURE;
 }

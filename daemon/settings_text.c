@@ -28,6 +28,7 @@ struct reading {
 	unsigned line;
 	unsigned n_faults;
 	unsigned set_line[SETTINGS_N]; /* where each was set in this file, or 0 */
+	unsigned rule_line[RULES_MAX]; /* and where each section of a guest began */
 	struct settings *settings;
 	FILE *errors;
 };
@@ -78,6 +79,41 @@ static char *pattern_of(struct rule *rule, const char *key)
 	return strcmp(key, "command") ? NULL : rule->command;
 }
 
+static bool has_control(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return true;
+	return false;
+}
+
+static void set_pattern(struct reading *reading, const char *label, const char *key,
+			const char *value, char *pattern)
+{
+	if (*value == '\0' || strlen(value) >= RULE_TEXT_MAX)
+		fault(reading, "[guest %s] %s: a pattern has 1 to %d bytes", label, key,
+		      RULE_TEXT_MAX - 1);
+	else if (has_control(value))
+		fault(reading, "[guest %s] %s: a control character", label, key);
+	else
+		snprintf(pattern, RULE_TEXT_MAX, "%s", value);
+}
+
+static void set_manage(struct reading *reading, const char *value, struct rule *rule)
+{
+	char escaped[400];
+
+	if (!strcmp(value, "yes")) {
+		rule->manage = RULE_MANAGE_YES;
+	} else if (!strcmp(value, "no")) {
+		rule->manage = RULE_MANAGE_NO;
+	} else {
+		place_text_escape(value, escaped, sizeof(escaped));
+		fault(reading, "[guest %s] manage: \"%s\" is not understood: yes or no",
+		      rule->label, escaped);
+	}
+}
+
 static void set_rule_value(struct reading *reading, const char *label, const char *key,
 			   const char *value)
 {
@@ -87,23 +123,13 @@ static void set_rule_value(struct reading *reading, const char *label, const cha
 
 	if (!rule)
 		return; /* too many; its section has said so */
-	place_text_escape(value, escaped, sizeof(escaped));
 	if (pattern) {
-		if (*value == '\0' || strlen(value) >= RULE_TEXT_MAX)
-			fault(reading, "[guest %s] %s: a pattern has 1 to %d bytes", label, key,
-			      RULE_TEXT_MAX - 1);
-		else
-			snprintf(pattern, RULE_TEXT_MAX, "%s", value);
-	} else if (strcmp(key, "manage") != 0) {
+		set_pattern(reading, label, key, value, pattern);
+	} else if (!strcmp(key, "manage")) {
+		set_manage(reading, value, rule);
+	} else {
 		place_text_escape(key, escaped, sizeof(escaped));
 		fault(reading, "unknown setting [guest %s] %s", label, escaped);
-	} else if (!strcmp(value, "yes")) {
-		rule->manage = RULE_MANAGE_YES;
-	} else if (!strcmp(value, "no")) {
-		rule->manage = RULE_MANAGE_NO;
-	} else {
-		fault(reading, "[guest %s] manage: \"%s\" is not understood: yes or no", label,
-		      escaped);
 	}
 }
 
@@ -150,8 +176,27 @@ static bool is_blank(char c)
 /* A label is a name of ours: blanks at its ends and comment signs in it would get lost. */
 static bool is_label(const char *label)
 {
+	if (has_control(label))
+		return false;
 	return *label && !strchr(BLANKS, *label) && !strchr(BLANKS, label[strlen(label) - 1]) &&
 	       !strpbrk(label, ";#[]\"\\");
+}
+
+/* The rules of two with one label would become one, and what the first one says be lost. */
+static void check_guest_section(struct reading *reading, const char *label)
+{
+	const struct rules *rules = &reading->settings->rules;
+	const struct rule *rule = rules_get(&reading->settings->rules, label);
+	unsigned *line;
+
+	if (!rule) {
+		fault(reading, "more than %d sections [guest]", RULES_MAX);
+		return;
+	}
+	line = &reading->rule_line[rule - rules->list];
+	if (*line)
+		fault(reading, "[guest %s] stands in line %u before", label, *line);
+	*line = reading->line;
 }
 
 static bool check_section(struct reading *reading, const char *line)
@@ -179,8 +224,8 @@ static bool check_section(struct reading *reading, const char *line)
 	    !is_label(name + GUEST_PREFIX_LENGTH)) {
 		place_text_escape(name, escaped, sizeof(escaped));
 		fault(reading, "unknown section [%s]", escaped);
-	} else if (!rules_get(&reading->settings->rules, name + GUEST_PREFIX_LENGTH)) {
-		fault(reading, "more than %d sections [guest]", RULES_MAX);
+	} else {
+		check_guest_section(reading, name + GUEST_PREFIX_LENGTH);
 	}
 	return true;
 }
@@ -221,25 +266,35 @@ static void skip_mark(struct reading *reading)
 		reading->at += 3;
 }
 
-/* fgets() of inih: a line without blanks around it, "" in place of one that is refused. */
-static char *next_line(char *line, int size, void *stream)
+/* The next one without blanks around it; the text must not be at its end. */
+static const char *take_line(struct reading *reading, size_t *ret_length)
 {
-	struct reading *reading = stream;
-	const char *at = reading->at, *newline;
-	size_t length;
+	const char *at = reading->at;
+	const char *newline = memchr(at, '\n', (size_t)(reading->end - at));
+	size_t length = (size_t)((newline ? newline : reading->end) - at);
 
-	if (at == reading->end)
-		return NULL;
-	newline = memchr(at, '\n', (size_t)(reading->end - at));
-	length = (size_t)((newline ? newline : reading->end) - at);
 	reading->at += length + (newline != NULL);
 	reading->line++;
-	line[0] = '\0';
 	for (; length && is_blank(*at); length--)
 		at++;
 	while (length && is_blank(at[length - 1]))
 		length--;
-	if (memchr(at, '\0', length)) {
+	*ret_length = length;
+	return at;
+}
+
+/* fgets() of inih: a line without blanks around it, "" in place of one that is refused. */
+static char *next_line(char *line, int size, void *stream)
+{
+	struct reading *reading = stream;
+	const char *taken;
+	size_t length;
+
+	if (reading->at == reading->end)
+		return NULL;
+	taken = take_line(reading, &length);
+	line[0] = '\0';
+	if (memchr(taken, '\0', length)) {
 		fault(reading, "a NUL byte");
 		return line;
 	}
@@ -248,7 +303,7 @@ static char *next_line(char *line, int size, void *stream)
 		fault(reading, "the line is longer than %d bytes", size - 2);
 		return line;
 	}
-	memcpy(line, at, length);
+	memcpy(line, taken, length);
 	line[length] = '\0';
 	/* What stands in a refused section belongs to none that we know. */
 	if (!check_line(reading, line))

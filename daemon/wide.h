@@ -20,8 +20,10 @@
 
 /* Who has cells and several nodes has a place, wide or not; beyond it they are the plan's. */
 #define WIDE_MAX 256
-/* Of them the last so many are for guests of the system: anybody else can start as many as he
- * likes. */
+/*
+ * Of them the last so many are for guests of the system: anybody else can start as many as he
+ * likes.
+ */
 #define WIDE_OF_SYSTEM 64
 /* Looks that hang in the kernel, at most; beyond it nobody is looked at. */
 #define WIDE_HUNG_MAX 8

@@ -40,6 +40,7 @@ struct place_topology {
 	bool have_cores;
 	bool is_flat; /* no node files: one node 0, memory from /proc/meminfo */
 	struct place_set node_ids;
+	struct place_set memory_ids; /* those with memory; all of them where that is not known */
 	struct place_set cpus_online;
 	struct place_set cpus_isolated; /* isolcpus=: the scheduler puts nothing there by itself */
 	char boot_id[37];		/* "" where unknown */
@@ -71,6 +72,8 @@ struct place_pool {
 	uint64_t page_bytes;
 	uint64_t total_pages;
 	uint64_t free_pages;
+	/* Of the free ones: more than are free on the host beside what is reserved there. */
+	uint64_t withheld_pages;
 };
 
 struct place_node_sample {
@@ -82,6 +85,16 @@ struct place_node_sample {
 	size_t n_pools;
 	struct place_pool pools[PLACE_POOLS_MAX];
 };
+
+/* The node's pool of pages of that size; NULL where it has none. */
+static inline const struct place_pool *place_node_pool(const struct place_node_sample *node,
+						       uint64_t page_bytes)
+{
+	for (size_t i = 0; i < node->n_pools && i < PLACE_POOLS_MAX; i++)
+		if (node->pools[i].page_bytes == page_bytes)
+			return &node->pools[i];
+	return NULL;
+}
 
 enum place_reclaim_fact {
 	PLACE_RECLAIM_SCANNED = 1 << 0,
@@ -114,8 +127,7 @@ struct place_stall {
 	uint64_t full_total_us;
 	uint64_t swap_total_bytes;
 	uint64_t swap_free_bytes;
-	/* Huge pages that may be made beyond the pools, by size; a size that is not there: unknown.
-	 */
+	/* Huge pages that may be made beyond the pools, by size; a size not there: unknown. */
 	size_t n_surplus;
 	struct place_surplus {
 		uint64_t page_bytes;
@@ -134,6 +146,8 @@ enum place_guest_fact {
 	PLACE_GUEST_CPUS = 1 << 7,
 	PLACE_GUEST_LOAD = 1 << 8,
 	PLACE_GUEST_START = 1 << 9,
+	PLACE_GUEST_SWAP_LIMIT = 1 << 10,
+	PLACE_GUEST_ALLOWED = 1 << 11, /* clear as well where it may use all nodes */
 };
 
 #define PLACE_GUEST_NAME_MAX 128
@@ -149,6 +163,14 @@ enum place_bind {
 	PLACE_BIND_COUNT,
 };
 
+/* Guest memory that may come from one node alone. */
+struct place_part {
+	unsigned node;
+	uint64_t bytes;
+};
+
+#define PLACE_PARTS_MAX 16
+
 struct place_guest {
 	unsigned known; /* of enum place_guest_fact */
 	int pid;
@@ -159,13 +181,22 @@ struct place_guest {
 	uint64_t memory_bytes;	 /* RAM configured: -m, or the sum of its backends, and DIMMs */
 	uint64_t resident_bytes; /* of it and QEMU's own, plain memory: anonymous + shared */
 	uint64_t resident_pool_bytes; /* of it, from hugepage pools */
-	uint64_t balloon_bytes;	 /* what the balloon leaves to the guest; memory_bytes if all */
+	uint64_t balloon_bytes; /* what the balloon leaves to the guest, and so all that it takes */
 	uint64_t hugepage_bytes; /* page size of its backend, 0 for plain memory */
-	uint64_t cpu_time_ns;	 /* of all its threads, since its start */
-	uint64_t load_millicpu;	 /* CPU time since an earlier sample, else since its start */
+	uint64_t swapped_bytes; /* of it and QEMU's own, what swap has; 0 where that is not known */
+	uint64_t swap_limit_bytes; /* what swap may have of its group; UINT64_MAX: as much as there
+				      is */
+	uint64_t cpu_time_ns;	   /* of all its threads, since its start */
+	uint64_t load_millicpu;	   /* CPU time since an earlier sample, else since its start */
 	enum place_bind bind;
-	bool is_split;	       /* its NUMA cells lie on different nodes of mems */
-	struct place_set mems; /* nodes its memory may come from, or is asked to come from */
+	/* Its NUMA cells and DIMMs are bound each in its own way, to other nodes or by another
+	 * policy: `bind` is the strictest, mems are all of them, and no memory of it is moved. */
+	bool is_split;
+	/* All of memory_bytes by node, where each cell is bound to a single one; else none. */
+	size_t n_parts;
+	struct place_part parts[PLACE_PARTS_MAX];
+	struct place_set mems;	    /* nodes its memory may come from, or is asked to come from */
+	struct place_nodes allowed; /* by its cpuset, whatever its policy asks for */
 	struct place_set cpus; /* CPUs its main thread may use: the emulator's, not the vCPUs' */
 };
 
@@ -197,7 +228,7 @@ enum place_class {
 	PLACE_CLASS_AUTO,	  /* libvirt advised its nodes */
 	PLACE_CLASS_STATIC,	  /* only inside the nodes that were fixed */
 	PLACE_CLASS_PINNED,	  /* memory follows its CPUs, the CPUs stay */
-	PLACE_CLASS_INTERLEAVED,  /* spread on purpose, and stays so */
+	PLACE_CLASS_INTERLEAVED,  /* spread on purpose, or bound cell by cell: stays so */
 	PLACE_CLASS_MIGRATING,	  /* not now */
 	PLACE_CLASS_DEVICE,	  /* pages are held: its CPUs may go to the memory */
 	PLACE_CLASS_CONFIDENTIAL, /* never */
@@ -251,8 +282,7 @@ struct place_thread {
 
 #define PLACE_GROUP_PATH_MAX 512
 
-/* One look at a process: all that takes more than the first tier. Plain values: it crosses a pipe.
- */
+/* A look at a process: what takes more than the first tier. Plain values: it crosses a pipe. */
 struct place_look {
 	struct place_guest guest;
 	unsigned traits;	    /* of enum place_trait */
@@ -291,8 +321,16 @@ struct place_promise {
 	struct place_set nodes;
 	int pid;	   /* the guest that was seen to take it up, 0 before */
 	uint64_t start_ns; /* of that guest */
-	uint64_t seen_ns;  /* when it was last written down as seen */
+	uint64_t seen_ns;  /* when it was written down as seen */
+	bool is_unwritten; /* its keeper could not write it down yet */
+	bool is_lost;	   /* that guest is out of sight (place_promises_settle()): not written */
 };
+
+/* Whether it counts, and not a guest in its place. */
+static inline bool place_promise_is_open(const struct place_promise *promise)
+{
+	return !promise->pid || promise->is_lost;
+}
 
 /* The caller's, in the order of booking. */
 struct place_ledger {
@@ -421,6 +459,14 @@ enum place_fate {
 	PLACE_FATE_COUNT,
 };
 
+/* Why memory goes. Words: place_cause_word(). */
+enum place_cause {
+	PLACE_CAUSE_LOCALITY, /* its own accesses are remote */
+	PLACE_CAUSE_ARRIVAL,  /* another would be swapped or killed for want of its place */
+	PLACE_CAUSE_GROWTH,   /* another would come to lie elsewhere too */
+	PLACE_CAUSE_COUNT,
+};
+
 /* Memory of one guest that is to go to one node. */
 struct place_step {
 	int pid;
@@ -428,10 +474,15 @@ struct place_step {
 	unsigned to_node;
 	uint64_t bytes; /* that lie elsewhere now */
 	unsigned remote_permille;
-	/* Its groups have from_node alone, and are to have to_node (place_class_changes_nodes()).
-	 */
+	/* Its groups have from_node alone, and get to_node (place_class_changes_nodes()). */
 	bool changes_nodes;
 	unsigned from_node;
+	enum place_cause cause;
+	int for_pid;	       /* whom it makes room for; 0: nobody, or a promise */
+	uint64_t for_bytes;    /* of that promise, 0: none */
+	bool keeps_cpus;       /* its vCPUs stay where they are */
+	uint64_t most_bytes;   /* it is over when so much has gone; 0: all goes */
+	struct place_set keep; /* other nodes whose pages may stay where they are */
 };
 
 #define PLACE_STEPS_MAX 8
@@ -440,7 +491,8 @@ struct place_plan {
 	size_t n_steps;
 	struct place_step steps[PLACE_STEPS_MAX];
 	enum place_fate *fates; /* per guest, same order as the sample */
-	/* Up to which they were weighed in turn, all and those of the system: kept from plan to
+	/*
+	 * Up to which they were weighed in turn, all and those of the system: kept from plan to
 	 * plan.
 	 */
 	int after_pid, after_system_pid;
@@ -482,8 +534,13 @@ struct place_pressure {
 	enum place_remedy remedy;
 	enum place_nearness nearness; /* the worst of its nodes */
 	bool is_pool;		      /* the figures are of hugepages of its size */
-	bool is_home;		      /* its nodes are home_node alone; else guest.mems */
+	bool is_home;		      /* its nodes are home_node alone */
+	bool is_by_cpuset;	      /* its nodes are guest.allowed; else guest.mems */
 	unsigned home_node;
+	bool is_unswappable; /* swap is there, and none of the groups on its nodes may use it */
+	bool is_by_cell;     /* its cells were judged each on its node; short_node lacks most */
+	unsigned short_node;
+	uint64_t short_node_bytes; /* of short_bytes, there */
 	uint64_t limit_bytes;	   /* what it may have: less what is ballooned away */
 	uint64_t growth_bytes;	   /* of it not taken yet */
 	uint64_t room_bytes;	   /* on its nodes, after their reserve */

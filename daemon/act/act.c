@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "act/stuck.h"
+
 #define MS_NS UINT64_C(1000000)
 
 const char *act_outcome_word(enum act_outcome outcome)
@@ -70,9 +72,10 @@ uint64_t act_outcome_back_off_ns(enum act_outcome outcome)
 	case ACT_FULL: /* others may leave, or reclaim may come along */
 		return 30000 * MS_NS;
 	case ACT_PINNED: /* the guest's buffers change, a device's do not */
+		return STUCK_FOR_NS;
+	case ACT_DENIED: /* after some refusals in a row; whoever refuses may come to allow it */
 		return 600000 * MS_NS;
 	case ACT_ABSENT:
-	case ACT_DENIED:
 	case ACT_GONE:
 	case ACT_OUTCOME_COUNT:
 		break;

@@ -61,7 +61,13 @@ struct act_room {
 	uint64_t free_bytes;
 	uint64_t anon_huge_bytes; /* transparent huge pages that lie on the node now */
 	uint64_t huge_blocks;	  /* ACT_HUGE: free blocks that hold such a page */
-	uint64_t pool_pages;	  /* ACT_POOL: free pages of the pool */
+	uint64_t pool_pages;	  /* ACT_POOL: free pages of the pool that nobody has reserved */
+};
+
+/* How large the pools of one page size are, in pages, node by node; surplus pages do not count. */
+struct act_pools {
+	struct place_set nodes; /* those that were read */
+	uint64_t pages[PLACE_NODES_MAX];
 };
 
 struct act;
@@ -71,6 +77,8 @@ struct act_ops {
 	int (*attach)(struct act *act, int pid, uint64_t start_ns);
 	/* Whether it still has memory: one that was killed is on its way out for a while. */
 	bool (*is_alive)(struct act *act);
+	/* Whether it is a QEMU that streams its memory now (observe/streams.h); unknown: false. */
+	bool (*is_streaming)(struct act *act);
 
 	/*
 	 * move_pages(2); nodes NULL only asks. Returns: 0 all done, > 0 that many at least were not
@@ -87,14 +95,23 @@ struct act_ops {
 	int (*find_huge)(struct act *act, uint64_t start, uint64_t end, uint64_t *ret_slots);
 
 	/*
-	 * Whether pages are mapped, by /proc/PID/pagemap: those that move_pages(2) calls absent
-	 * although they are there (may_hide). n <= ACT_PRESENT_MAX. Returns: 0 or -errno.
+	 * Whether pages are mapped, by /proc/PID/pagemap: in place of a question for each, and of
+	 * those that move_pages(2) calls absent although they are there (may_hide).
+	 * n <= ACT_PRESENT_MAX. Returns: 0 or -errno.
 	 */
 	int (*find_present)(struct act *act, uint64_t start, size_t n, bool *ret_present);
 
 	/* page_bytes: of the pool, for ACT_POOL. */
 	int (*get_room)(struct act *act, unsigned node, enum act_kind kind, uint64_t page_bytes,
 			struct act_room *ret_room);
+
+	/* A node without such a pool is left out. Returns: 0 or -errno. */
+	int (*get_pools)(struct act *act, uint64_t page_bytes, struct act_pools *ret_pools);
+	/*
+	 * One of them. It may come to less where the node has no such block left, and to more
+	 * beside surplus pages on other nodes: look. Returns: 0 or -errno.
+	 */
+	int (*set_pool)(struct act *act, unsigned node, uint64_t page_bytes, uint64_t pages);
 
 	/* Microseconds that some task stood still for want of memory (PSI). -EOPNOTSUPP without. */
 	int (*get_pressure)(struct act *act, uint64_t *ret_stalled_us);
@@ -132,7 +149,8 @@ struct act {
 	 * has up to 512 plain pages unmapped at a time. Huge ones go one by one everywhere.
 	 */
 	bool moves_singly;
-	const char *root_path; /* of the host whose groups are read: NULL is the live one */
+	const char
+		*root_path; /* of the host whose groups and pools are read: NULL is the live one */
 };
 
 /*

@@ -4,7 +4,7 @@
  * that a batch costs one or two pread() beside the move itself. The calls may come from several
  * threads.
  */
-#include "act.h"
+#include "act_linux.h"
 #include "arith.h"
 
 #include <errno.h>
@@ -13,8 +13,6 @@
 #include <numaif.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,23 +25,6 @@
 #include "host/cleanup.h"
 #include "host/text.h"
 #include "observe/procstat.h"
-
-#define KIB UINT64_C(1024)
-
-/* A file that is read before each call: opened once, by whichever worker comes first. */
-struct kept_file {
-	_Atomic int64_t fd_and_node; /* the node in the upper half; -1: not opened yet */
-};
-
-struct act_linux {
-	struct act act;
-	int pid;
-	int pid_fd;	/* -1 before attach() */
-	int pagemap_fd; /* -1 where it cannot be read */
-	bool can_scan;	/* PAGEMAP_SCAN */
-	bool knows_huge;
-	struct kept_file meminfo, buddyinfo;
-};
 
 /* uapi/linux/fs.h since 6.7; the headers we are built with may be older. */
 struct scan_region {
@@ -63,75 +44,11 @@ static struct act_linux *own(struct act *act)
 	return (struct act_linux *)act;
 }
 
-/* ---- small files --------------------------------------------------------------------------- */
-
-__attribute__((format(printf, 3, 4))) static int read_file(char *text, size_t size,
-							   const char *format, ...)
-{
-	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX];
-	size_t used = 0;
-	va_list args;
-	ssize_t n;
-
-	va_start(args, format);
-	vsnprintf(path, sizeof(path), format, args);
-	va_end(args);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while (used < size - 1 && (n = read(fd, text + used, size - 1 - used)) != 0) {
-		if (n < 0)
-			return -errno;
-		used += (size_t)n;
-	}
-	text[used] = '\0';
-	return 0;
-}
-
-/* A move has one target: another node's file is read as any other. */
-static int read_kept(struct kept_file *file, char *text, size_t size, unsigned node,
-		     const char *path)
-{
-	int64_t kept = atomic_load(&file->fd_and_node), none = -1;
-	size_t used = 0;
-	ssize_t n;
-
-	if (kept < 0) {
-		const int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-		if (fd < 0)
-			return -errno;
-		kept = (int64_t)node << 32 | fd;
-		if (!atomic_compare_exchange_strong(&file->fd_and_node, &none, kept)) {
-			close(fd);
-			kept = none;
-		}
-	}
-	if (kept >> 32 != (int64_t)node)
-		return read_file(text, size, "%s", path);
-	/* seq_file gives a page at a time. */
-	while (used < size - 1 && (n = pread((int)(kept & INT32_MAX), text + used, size - 1 - used,
-					     (off_t)used)) != 0) {
-		if (n < 0)
-			return -errno;
-		used += (size_t)n;
-	}
-	text[used] = '\0';
-	return 0;
-}
-
-static void close_kept(struct kept_file *file)
-{
-	if (file->fd_and_node >= 0)
-		close((int)(file->fd_and_node & INT32_MAX));
-}
-
 static int read_start(int pid, uint64_t *ret_start_ns)
 {
 	struct place_procstat stat;
 	char text[1024];
-	int r = read_file(text, sizeof(text), "/proc/%d/stat", pid);
+	int r = act_linux_read_file(text, sizeof(text), "/proc/%d/stat", pid);
 
 	if (r < 0)
 		return r == -ENOENT ? -ESRCH : r;
@@ -153,8 +70,18 @@ static bool linux_is_alive(struct act *act)
 	char text[128];
 
 	return poll_fd.fd >= 0 && poll(&poll_fd, 1, 0) == 0 &&
-	       read_file(text, sizeof(text), "/proc/%d/statm", own(act)->pid) >= 0 &&
+	       act_linux_read_file(text, sizeof(text), "/proc/%d/statm", own(act)->pid) >= 0 &&
 	       strncmp(text, "0 ", 2) != 0;
+}
+
+static bool linux_is_streaming(struct act *act)
+{
+	struct act_linux *linux_act = own(act);
+
+	if (!linux_act->root.path && place_root_open(NULL, &linux_act->root) < 0)
+		return false;
+	return place_streams_look(&linux_act->root, &linux_act->text, linux_act->pid,
+				  act->ops->now_ns(act), &linux_act->streams) > 0;
 }
 
 static int scan(int fd, uint64_t start, uint64_t end, struct scan_region *regions, size_t n,
@@ -201,9 +128,10 @@ static int linux_attach(struct act *act, int pid, uint64_t start_ns)
 	linux_act->can_scan =
 		linux_act->knows_huge && linux_act->pagemap_fd >= 0 &&
 		scan(linux_act->pagemap_fd, 0, act->huge_bytes, &region, 1, &end) >= 0;
-	act->may_hide = linux_act->pagemap_fd >= 0 &&
-			read_file(text, sizeof(text), "/proc/sys/kernel/numa_balancing") == 0 &&
-			text[0] != '0';
+	act->may_hide =
+		linux_act->pagemap_fd >= 0 &&
+		act_linux_read_file(text, sizeof(text), "/proc/sys/kernel/numa_balancing") == 0 &&
+		text[0] != '0';
 	return 0;
 }
 
@@ -254,91 +182,6 @@ static int linux_find_huge(struct act *act, uint64_t start, uint64_t end, uint64
 	}
 	*ret_slots = slots;
 	return 0;
-}
-
-/* ---- room ---------------------------------------------------------------------------------- */
-
-/*
- * /proc/buddyinfo (mm/vmstat.c frag_show(), 6.18): "Node 0, zone   Normal  1 2 3 ...", one number
- * of free blocks per order. Zones below 4 GiB serve a guest's memory too.
- */
-static uint64_t count_blocks(const char *text, unsigned node, unsigned least_order)
-{
-	uint64_t blocks = 0;
-	char prefix[32];
-
-	snprintf(prefix, sizeof(prefix), "Node %u,", node);
-	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, prefix, strlen(prefix)) != 0)
-			continue;
-		const char *at = strstr(line, "zone");
-		uint64_t number;
-
-		at = at ? at + strlen("zone") : line;
-		at += strspn(at, " ");
-		at += strcspn(at, " \n");
-		for (unsigned order = 0; *at == ' '; order++) {
-			at += strspn(at, " ");
-			if (place_text_digits(&at, &number) < 0)
-				break;
-			if (order >= least_order)
-				blocks += number << (order - least_order);
-		}
-	}
-	return blocks;
-}
-
-static unsigned order_of(const struct act *act)
-{
-	unsigned order = 0;
-
-	while (act->base_bytes << order < act->huge_bytes)
-		order++;
-	return order;
-}
-
-static int linux_get_room(struct act *act, unsigned node, enum act_kind kind, uint64_t page_bytes,
-			  struct act_room *ret_room)
-{
-	struct act_room room = { 0 };
-	char text[16384], path[64];
-	int r;
-
-	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", node);
-	r = read_kept(&own(act)->meminfo, text, sizeof(text), node, path);
-	if (r < 0)
-		return r;
-	if (!place_text_find_kib(text, "MemFree:", &room.free_bytes))
-		return -EIO;
-	(void)place_text_find_kib(text, "AnonHugePages:", &room.anon_huge_bytes);
-	if (kind == ACT_HUGE &&
-	    read_kept(&own(act)->buddyinfo, text, sizeof(text), 0, "/proc/buddyinfo") == 0)
-		room.huge_blocks = count_blocks(text, node, order_of(act));
-	if (kind == ACT_POOL &&
-	    read_file(text, sizeof(text),
-		      "/sys/devices/system/node/node%u/hugepages/hugepages-%lukB/free_hugepages",
-		      node, (unsigned long)(page_bytes / KIB)) == 0)
-		(void)place_text_u64(text, &room.pool_pages);
-	*ret_room = room;
-	return 0;
-}
-
-/* /proc/pressure/memory: "some avg10=0.00 avg60=0.00 avg300=0.00 total=4711", microseconds. */
-static int linux_get_pressure(struct act *act, uint64_t *ret_stalled_us)
-{
-	char text[256];
-	const char *at;
-	int r = read_file(text, sizeof(text), "/proc/pressure/memory");
-
-	(void)act;
-	if (r < 0)
-		return -EOPNOTSUPP;
-	at = strstr(text, "total=");
-	if (!at)
-		return -EIO;
-	at += strlen("total=");
-	return place_text_digits(&at, ret_stalled_us);
 }
 
 /* ---- threads ------------------------------------------------------------------------------- */
@@ -392,8 +235,12 @@ static void linux_free(struct act *act)
 		close(linux_act->pid_fd);
 	if (linux_act->pagemap_fd >= 0)
 		close(linux_act->pagemap_fd);
-	close_kept(&linux_act->meminfo);
-	close_kept(&linux_act->buddyinfo);
+	act_linux_close_kept(&linux_act->meminfo);
+	act_linux_close_kept(&linux_act->buddyinfo);
+	if (linux_act->root.path)
+		place_root_close(&linux_act->root);
+	place_text_done(&linux_act->text);
+	place_streams_done(&linux_act->streams);
 	free(linux_act);
 }
 
@@ -415,11 +262,14 @@ int act_linux_new(struct act **ret_act)
 	static const struct act_ops ops = {
 		.attach = linux_attach,
 		.is_alive = linux_is_alive,
+		.is_streaming = linux_is_streaming,
 		.move_pages = linux_move_pages,
 		.find_huge = linux_find_huge,
 		.find_present = linux_find_present,
-		.get_room = linux_get_room,
-		.get_pressure = linux_get_pressure,
+		.get_room = act_linux_get_room,
+		.get_pools = act_linux_get_pools,
+		.set_pool = act_linux_set_pool,
+		.get_pressure = act_linux_get_pressure,
 		.get_affinity = linux_get_affinity,
 		.set_affinity = linux_set_affinity,
 		.write_mems = act_linux_write_mems,
@@ -441,8 +291,8 @@ int act_linux_new(struct act **ret_act)
 	 * the kernel is not asked for them, and probes find none: each base page is sent by itself.
 	 */
 	act->act.huge_bytes = huge_bytes = act->act.base_bytes * 512;
-	if (read_file(text, sizeof(text), "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size") ==
-	    0)
+	if (act_linux_read_file(text, sizeof(text),
+				"/sys/kernel/mm/transparent_hugepage/hpage_pmd_size") == 0)
 		(void)place_text_u64(text, &huge_bytes);
 	act->knows_huge = huge_bytes == act->act.huge_bytes;
 	act->act.moves_singly = does_move_singly();

@@ -34,16 +34,23 @@ static bool null_is_alive(struct act *act)
 	return under->ops->is_alive(under);
 }
 
+static bool null_is_streaming(struct act *act)
+{
+	struct act *under = below(act);
+
+	return under->ops->is_streaming(under);
+}
+
 static long null_move_pages(struct act *act, size_t n, void **pages, const int *nodes, int *status,
 			    int flags)
 {
 	struct act *under = below(act);
+	const long rc = under->ops->move_pages(under, n, pages, NULL, status, flags);
 
-	if (!nodes)
-		return under->ops->move_pages(under, n, pages, NULL, status, flags);
-	for (size_t i = 0; i < n; i++)
-		status[i] = nodes[i];
-	return 0;
+	for (size_t i = 0; nodes && rc == 0 && i < n; i++)
+		if (status[i] >= 0)
+			status[i] = nodes[i];
+	return rc;
 }
 
 static int null_find_huge(struct act *act, uint64_t start, uint64_t end, uint64_t *ret_slots)
@@ -66,6 +73,19 @@ static int null_get_room(struct act *act, unsigned node, enum act_kind kind, uin
 	struct act *under = below(act);
 
 	return under->ops->get_room(under, node, kind, page_bytes, ret_room);
+}
+
+static int null_get_pools(struct act *act, uint64_t page_bytes, struct act_pools *ret_pools)
+{
+	struct act *under = below(act);
+
+	return under->ops->get_pools(under, page_bytes, ret_pools);
+}
+
+static int null_set_pool(struct act *act, unsigned node, uint64_t page_bytes, uint64_t pages)
+{
+	(void)act, (void)node, (void)page_bytes, (void)pages;
+	return 0;
 }
 
 static int null_get_pressure(struct act *act, uint64_t *ret_stalled_us)
@@ -119,10 +139,13 @@ int act_null_new(struct act *under, struct act **ret_act)
 	static const struct act_ops ops = {
 		.attach = null_attach,
 		.is_alive = null_is_alive,
+		.is_streaming = null_is_streaming,
 		.move_pages = null_move_pages,
 		.find_huge = null_find_huge,
 		.find_present = null_find_present,
 		.get_room = null_get_room,
+		.get_pools = null_get_pools,
+		.set_pool = null_set_pool,
 		.get_pressure = null_get_pressure,
 		.get_affinity = null_get_affinity,
 		.set_affinity = null_set_affinity,

@@ -112,34 +112,75 @@ static int walk_threads(struct walk *walk)
 	return r == -ENOENT ? -ESRCH : r;
 }
 
-static int change(struct act *act, const struct place_root *root, struct place_text *text, int pid,
-		  uint64_t start_ns, bool is_guest, const struct place_set *from,
-		  const struct place_set *to)
+/* What all of its threads may use now: walk->seen. */
+static int learn(struct walk *walk)
 {
-	struct walk walk = {
-		.act = act,
-		.root = root,
-		.text = text,
-		.pid = pid,
-		.start_ns = start_ns,
-		.is_guest = is_guest,
-		.from = from,
-		.to = to,
-	};
-	int r = walk_threads(&walk);
+	const int r = walk_threads(walk);
 
+	return r == 0 && !walk->n_threads ? -ENOENT : r;
+}
+
+/* Whoever has exactly `from` gets `to`. `of` says whose threads. Returns: how many, or -errno. */
+static int change(const struct walk *of, const struct place_set *from, const struct place_set *to)
+{
+	struct walk walk = *of;
+	int r;
+
+	walk.from = from;
+	walk.to = to;
+	walk.n_threads = walk.n_changed = 0;
+	r = walk_threads(&walk);
 	if (r == 0)
 		r = walk.r;
 	return r < 0 ? r : (int)walk.n_changed;
 }
 
-/* What all of its threads may use now. */
-static int learn(struct walk *walk)
+/* What of `cpus` a guest gets that has walk->seen now, and had intent->before without us. */
+static int choose(const struct walk *walk, const struct intent *held, const struct place_set *cpus,
+		  struct intent *intent)
 {
-	int r = walk_threads(walk);
+	if (held && !affinity_is_same(&walk->seen, &held->given, &walk->online))
+		return -EBUSY;
+	intent->before = held ? held->before : walk->seen;
+	/* Of what is outside their cpuset the kernel gives nothing. */
+	intent->given = intent->before;
+	place_set_and(&intent->given, cpus);
+	return place_set_is_empty(&intent->given) ? -EINVAL : 0;
+}
 
-	if (r == 0 && !walk->n_threads)
-		r = -ENOENT;
+/* All of them have what they had before us. So they have where they cannot get anything else. */
+static int give(const struct walk *walk, struct intents *intents, const struct intent *intent)
+{
+	int r = intents_put(intents, intent);
+
+	if (r == 0)
+		r = intents_write(intents);
+	if (r == 0)
+		r = change(walk, &intent->before, &intent->given);
+	if (r > 0)
+		return 0;
+	(void)change(walk, &intent->given, &intent->before);
+	intents_drop(intents, INTENT_AFFINITY, intent->pid, intent->start_ns);
+	(void)intents_write(intents);
+	/* None had it any more: somebody was quicker. */
+	return r == 0 ? -EBUSY : r;
+}
+
+/*
+ * By way of what they had: a crash in between leaves no thread with what no line names. Where that
+ * does not work the line stays as it is.
+ */
+static int give_others(const struct walk *walk, struct intents *intents, const struct intent *held,
+		       const struct intent *intent)
+{
+	const struct intent old = *held;
+	int r = change(walk, &old.given, &old.before);
+
+	if (r < 0)
+		return r;
+	r = give(walk, intents, intent);
+	if (r < 0)
+		(void)give(walk, intents, &old);
 	return r;
 }
 
@@ -155,43 +196,18 @@ int affinity_give(struct act *act, const struct place_root *root, struct place_t
 		.start_ns = start_ns,
 		.is_guest = is_guest,
 	};
-	struct intent *held = intents_find(intents, INTENT_AFFINITY, pid, start_ns);
+	const struct intent *held = intents_find(intents, INTENT_AFFINITY, pid, start_ns);
 	struct intent intent = { .kind = INTENT_AFFINITY, .pid = pid, .start_ns = start_ns };
 	int r;
 
 	/* Who begins from here on may have been passed by: a start is known by the tick. */
 	intent.seen.start_ns = act->ops->now_ns(act) - place_ticks_to_ns(1);
 	r = learn(&walk);
-	if (r < 0)
-		return r;
-	if (held && !affinity_is_same(&walk.seen, &held->given, &walk.online))
-		return -EBUSY;
-	intent.before = held ? held->before : walk.seen;
-	/* Of what is outside their cpuset the kernel gives nothing. */
-	intent.given = intent.before;
-	place_set_and(&intent.given, cpus);
-	if (place_set_is_empty(&intent.given))
-		return -EINVAL;
-	if (affinity_is_same(&walk.seen, &intent.given, &walk.online))
-		return 0;
-	r = intents_put(intents, &intent);
 	if (r == 0)
-		r = intents_write(intents);
-	if (r < 0)
+		r = choose(&walk, held, cpus, &intent);
+	if (r < 0 || affinity_is_same(&walk.seen, &intent.given, &walk.online))
 		return r;
-	r = change(act, root, text, pid, start_ns, is_guest, &walk.seen, &intent.given);
-	if (r < 0) {
-		/* Some may have been changed: back to what they had. */
-		(void)change(act, root, text, pid, start_ns, is_guest, &intent.given, &walk.seen);
-		intent.given = walk.seen;
-		if (place_set_equal(&walk.seen, &intent.before))
-			intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
-		else
-			(void)intents_put(intents, &intent);
-		(void)intents_write(intents);
-		return r;
-	}
-	return 0;
+	return held ? give_others(&walk, intents, held, &intent) : give(&walk, intents, &intent);
 }
 
 /* Whether a thread of that name is a vCPU, and one of these (NULL: any). */
@@ -227,16 +243,41 @@ int affinity_follow(struct act *act, const struct place_root *root, struct place
 	return r < 0 ? r : 1;
 }
 
+/* Returns: -EEXIST at the first one, so that no more names are read. */
+static int find_vcpu(unsigned tid, void *data)
+{
+	return is_vcpu(data, tid) ? -EEXIST : 0;
+}
+
+/* Whether it is a guest, which an intent that an earlier daemon left does not tell. */
+static bool has_vcpu(const struct walk *of)
+{
+	struct walk walk = *of;
+	char path[32];
+
+	walk.is_guest = true;
+	snprintf(path, sizeof(path), "proc/%d/task", walk.pid);
+	return place_root_each_id(walk.root, path, "", find_vcpu, &walk) == -EEXIST;
+}
+
 void affinity_take_back(struct act *act, const struct place_root *root, struct place_text *text,
 			struct intents *intents, int pid, uint64_t start_ns)
 {
+	struct walk all = {
+		.act = act,
+		.root = root,
+		.text = text,
+		.pid = pid,
+		.start_ns = start_ns,
+	};
 	const struct intent *held;
 
 	affinity_take_back_cells(act, root, text, intents, pid, start_ns);
 	held = intents_find(intents, INTENT_AFFINITY, pid, start_ns);
 	if (!held)
 		return;
-	/* All threads: whichever has exactly what we gave, we gave it. */
-	(void)change(act, root, text, pid, start_ns, false, &held->given, &held->before);
+	/* What another thread of a guest has, somebody gave it: be it a whole node, too. */
+	all.is_guest = has_vcpu(&all);
+	(void)change(&all, &held->given, &held->before);
 	intents_drop(intents, INTENT_AFFINITY, pid, start_ns);
 }

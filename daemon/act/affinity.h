@@ -36,7 +36,8 @@ bool affinity_is_same(const struct place_set *a, const struct place_set *b,
  *
  * Returns: 0; -E2BIG too many threads; -EBUSY its threads differ from each other, or from what we
  * gave before: somebody pinned one; -ESRCH gone; -ENOENT it has no vCPU thread; -EINVAL they
- * may use none of these CPUs; or -errno of writing the intent. Nothing is changed then.
+ * may use none of these CPUs; or -errno of a thread or of writing the intent. They have then what
+ * they had, or what they had before we gave them any.
  */
 int affinity_give(struct act *act, const struct place_root *root, struct place_text *text,
 		  struct intents *intents, int pid, uint64_t start_ns, bool is_guest,
@@ -55,8 +56,8 @@ int affinity_follow(struct act *act, const struct place_root *root, struct place
 
 /*
  * Takes back what was given, to all of it or to its cells (affinity_cells.h): threads that still
- * have it get what they had before. The intents, one or one for each cell, are dropped; *intents is
- * written by the caller when all is taken back.
+ * have it get what they had before; of a process that has vCPUs these alone. The intents, one or
+ * one for each cell, are dropped; *intents is written by the caller when all is taken back.
  */
 void affinity_take_back(struct act *act, const struct place_root *root, struct place_text *text,
 			struct intents *intents, int pid, uint64_t start_ns);

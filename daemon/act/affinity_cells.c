@@ -11,8 +11,7 @@
 #include "observe/facts.h"
 #include "observe/procstat.h"
 
-/* So many names are read at a taking back: threads beyond that came since, and are nobody's vCPU.
- */
+/* So many names are read at a taking back: threads beyond that came since, and are no vCPUs. */
 #define NAMES_MAX (2 * AFFINITY_THREADS_MAX)
 
 struct cell {
@@ -324,12 +323,13 @@ void affinity_take_back_cells(struct act *act, const struct place_root *root,
 	struct taking taking = { .act = act, .root = root, .text = text, .pid = pid };
 
 	affinity_read_online(root, text, &taking.online);
+	find_cells(&taking, intents, start_ns);
 	/* Once, unless the file from an earlier daemon has more of them than a guest can have. */
-	for (find_cells(&taking, intents, start_ns); taking.n;
-	     find_cells(&taking, intents, start_ns)) {
+	while (taking.n) {
 		taking.n_names = 0;
 		if (place_facts_check_start(root, text, pid, start_ns) == 0)
 			(void)each_thread(root, pid, take_from, &taking);
 		drop_cells(&taking, intents);
+		find_cells(&taking, intents, start_ns);
 	}
 }

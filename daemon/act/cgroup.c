@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/cleanup.h"
+#include "observe/procstat.h"
 
 struct walk {
 	const struct place_root *root;
@@ -148,12 +149,23 @@ static int visit_thread(unsigned tid, void *data)
 	/* Ended, or in no group of this controller. */
 	if (r < 0)
 		return r == -ENAMETOOLONG ? r : 0;
-	/* Looked up for each thread, since the path of a group is its only name: vCPUs have many.
-	 */
+	/* Looked up for each thread: a group has no name but its path, and vCPUs have many. */
 	return add_own(walk, path);
 }
 
 /* ---- nobody else in them ------------------------------------------------------------------- */
+
+/*
+ * KVM and vhost put threads of the kernel into the groups of the process that they work for
+ * (kvm-nx-lpage-recovery-PID until 6.12, vhost-PID until 6.3). They have no memory of their own.
+ */
+static bool is_kernel_thread(const struct walk *walk, int pid)
+{
+	struct place_procstat stat;
+
+	return place_root_readf(walk->root, walk->text, "proc/%d/stat", pid) == 0 &&
+	       place_procstat_parse(walk->text->data, &stat) == 0 && stat.is_kernel;
+}
 
 /*
  * cgroup.procs of a threaded group cannot be read (-EOPNOTSUPP): its processes are those of the
@@ -161,16 +173,20 @@ static int visit_thread(unsigned tid, void *data)
  */
 static int check_own(struct walk *walk, const char *group)
 {
+	_cleanup_text_ struct place_text procs = { 0 };
 	char *rest, *line;
-	int r = place_root_readf(walk->root, walk->text, "%s/%s/cgroup.procs",
+	int r = place_root_readf(walk->root, &procs, "%s/%s/cgroup.procs",
 				 mount_of(walk->mounts, walk->groups->is_v2), group);
 
 	if (r < 0)
 		return 0;
-	rest = walk->text->data;
-	while ((line = strsep(&rest, "\n")))
-		if (*line && atoi(line) != walk->pid && atoi(line) != 0)
+	rest = procs.data;
+	while ((line = strsep(&rest, "\n"))) {
+		const int pid = atoi(line);
+
+		if (pid && pid != walk->pid && !is_kernel_thread(walk, pid))
 			return -EBUSY;
+	}
 	return 0;
 }
 
@@ -215,7 +231,17 @@ void cgroup_mems_done(struct cgroup_mems *groups)
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
-/* Returns: 1 it was written, 0 it is gone or has it already, -EBUSY it has something else ... */
+bool cgroup_is_gone(const struct place_root *root, struct place_text *text,
+		    const struct place_mounts *mounts, const char *group, int r)
+{
+	struct place_set mems;
+
+	if (r == -EIO)
+		r = read_mems(root, text, mounts, group, &mems);
+	return r == -ENOENT || r == -ENODEV;
+}
+
+/* Returns: 1 it was written; 0 it is gone, or has it already; -EBUSY it has others; or -errno. */
 static int change_one(struct act *act, const struct place_root *root, struct place_text *text,
 		      const struct place_mounts *mounts, const char *group,
 		      const struct place_set *from, const struct place_set *to, const char *list)
@@ -229,7 +255,7 @@ static int change_one(struct act *act, const struct place_root *root, struct pla
 		return -EBUSY;
 	if (r == 0)
 		r = act->ops->write_mems(act, group, list);
-	if (r == -ENOENT || r == -ENODEV)
+	if (cgroup_is_gone(root, text, mounts, group, r))
 		return 0;
 	return r < 0 ? r : 1;
 }

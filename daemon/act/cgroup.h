@@ -57,11 +57,20 @@ int cgroup_mems_change(struct act *act, const struct place_root *root, struct pl
 		       const struct place_mounts *mounts, const struct cgroup_mems *groups,
 		       const struct place_set *from, const struct place_set *to);
 
-/* A set of a group, such as its own cpuset.mems: empty where it has none (v2). Returns: 0 or
- * -errno. */
+/*
+ * A set of a group, such as its own cpuset.mems: empty where it has none (v2). Returns: 0 or
+ * -errno.
+ */
 int cgroup_read_set(const struct place_root *root, struct place_text *text,
 		    const struct place_mounts *mounts, const char *group, const char *name,
 		    struct place_set *ret_set);
+
+/*
+ * Whether that is why a read or a write of it failed with r: libcgroup says -EIO of whatever it
+ * cannot open, so that it is asked for again then.
+ */
+bool cgroup_is_gone(const struct place_root *root, struct place_text *text,
+		    const struct place_mounts *mounts, const char *group, int r);
 
 /* A thread's own group. Returns: 0; -ENODATA the root; -ENAMETOOLONG; or -errno: it has ended. */
 int cgroup_of_thread(const struct place_root *root, struct place_text *text,

@@ -157,7 +157,8 @@ static int give_all(struct walk *walk, const char *tasks)
 		written = walk->act->ops->write_cpus(walk->act, group->path, list);
 		group->is_ours = written == 0;
 		n += written == 0;
-		if (written < 0 && written != -ENOENT && written != -ENODEV)
+		if (written < 0 &&
+		    !cgroup_is_gone(walk->root, walk->text, walk->mounts, group->path, written))
 			failed = written;
 	}
 	if (r >= 0 && n)

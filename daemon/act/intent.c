@@ -91,11 +91,13 @@ int intents_parse(const char *text, struct intents *ret_intents, size_t *ret_n_d
 
 	if (!copy || !intent)
 		return -ENOMEM;
-	rest = copy;
-	if (strncmp(text, HEADING, strlen(HEADING)) == 0)
-		rest += strlen(HEADING);
-	else
-		n_damaged = 1, rest += strlen(copy);
+	/* Another heading, another format: nothing of it is believed. */
+	if (strncmp(text, HEADING, strlen(HEADING)) != 0) {
+		*ret_intents = intents;
+		*ret_n_damaged = 1;
+		return 0;
+	}
+	rest = copy + strlen(HEADING);
 	while (r != -ENOMEM && (line = strsep(&rest, "\n"))) {
 		if (!*line)
 			continue;
@@ -173,28 +175,27 @@ int intents_write(const struct intents *intents)
 	return r;
 }
 
+static bool is_of(const struct intent *intent, enum intent_kind kind, int pid, uint64_t start_ns)
+{
+	return intent->kind == kind && intent->pid == pid && intent->start_ns == start_ns;
+}
+
 struct intent *intents_find(const struct intents *intents, enum intent_kind kind, int pid,
 			    uint64_t start_ns)
 {
-	for (size_t i = 0; i < intents->n; i++) {
-		struct intent *intent = &intents->list[i];
-
-		if (intent->kind == kind && intent->pid == pid && intent->start_ns == start_ns)
-			return intent;
-	}
+	for (size_t i = 0; i < intents->n; i++)
+		if (is_of(&intents->list[i], kind, pid, start_ns))
+			return &intents->list[i];
 	return NULL;
 }
 
 struct intent *intents_find_vcpus(const struct intents *intents, enum intent_kind kind, int pid,
 				  uint64_t start_ns, const struct place_set *vcpus)
 {
-	for (size_t i = 0; i < intents->n; i++) {
-		struct intent *intent = &intents->list[i];
-
-		if (intent->kind == kind && intent->pid == pid && intent->start_ns == start_ns &&
-		    place_set_equal(&intent->vcpus, vcpus))
-			return intent;
-	}
+	for (size_t i = 0; i < intents->n; i++)
+		if (is_of(&intents->list[i], kind, pid, start_ns) &&
+		    place_set_equal(&intents->list[i].vcpus, vcpus))
+			return &intents->list[i];
 	return NULL;
 }
 

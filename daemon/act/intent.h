@@ -22,8 +22,7 @@
 enum intent_kind {
 	INTENT_AFFINITY, /* CPUs of its vCPU threads; stands as long as they are ours */
 	INTENT_MEMS,	 /* cpuset.mems of its groups: under way from `before` to `given` */
-	INTENT_NODES, /* it is on `given`, and libvirt's record says `before`; stands till its end
-		       */
+	INTENT_NODES,	 /* it is on `given`, libvirt's record says `before`; stands till its end */
 	INTENT_KIND_COUNT,
 };
 
@@ -38,7 +37,9 @@ struct intent {
 	bool is_inherited, is_due, is_told;
 	unsigned n_threads;
 	unsigned n_in_vain; /* mendings in a row that came to nothing */
-	uint64_t looked_ns, news_ns, clean_ns;
+	/* INTENT_MEMS: what is to stay free for others on the node before; 0: unknown. */
+	uint64_t promised_bytes;
+	uint64_t looked_ns, news_ns, clean_ns, unknown_ns;
 	struct place_set vcpus; /* INTENT_AFFINITY: these alone; empty: all of its threads */
 };
 

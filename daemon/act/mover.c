@@ -22,6 +22,7 @@ struct mover {
 	mover_tell on_progress, on_done;
 	void *data;
 	bool moves_mems;
+	bool is_held; /* its guest migrates */
 	struct mover_report last;
 };
 
@@ -32,7 +33,8 @@ const char *mover_end_word(enum mover_end end)
 		[MOVER_STOPPED] = "stopped", [MOVER_GONE] = "gone",
 		[MOVER_FULL] = "full",	     [MOVER_PRESSURE] = "pressure",
 		[MOVER_SLOW] = "slow",	     [MOVER_DENIED] = "denied",
-		[MOVER_DIED] = "died",
+		[MOVER_DIED] = "died",	     [MOVER_MIGRATING] = "migrating",
+		[MOVER_SPARSE] = "sparse",
 	};
 
 	return end < MOVER_END_COUNT ? words[end] : "unknown";
@@ -123,7 +125,7 @@ static int on_grace(sd_event_source *source, uint64_t usec, void *userdata)
 	mover->last.is_killed = true;
 	if (mover->moves_mems)
 		mover->last.mems = RELOCATE_WIDE;
-	finish(mover, MOVER_STOPPED);
+	finish(mover, mover->is_held ? MOVER_MIGRATING : MOVER_STOPPED);
 	return 0;
 }
 
@@ -144,12 +146,34 @@ static int watch_child(sd_event *event, struct mover *mover)
 	return sd_event_source_set_priority(mover->socket_source, PRIORITY_MOVER);
 }
 
+/* Forks, with a connection between the two. Returns: 0 or -errno. */
+static int fork_child(struct mover *mover, const struct mover_order *order)
+{
+	const pid_t parent = getpid();
+	int fds[2], r = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	mover->pid = fork();
+	if (mover->pid == 0)
+		run_child(order, fds[1], parent);
+	if (mover->pid < 0)
+		r = -errno;
+	close(fds[1]);
+	if (r < 0) {
+		close(fds[0]);
+		return r;
+	}
+	mover->fd = fds[0];
+	mover->pid_fd = child_open(mover->pid);
+	return 0;
+}
+
 int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_progress,
 		mover_tell on_done, void *data, struct mover **ret_mover)
 {
 	struct mover *mover = calloc(1, sizeof(*mover));
-	const pid_t parent = getpid();
-	int fds[2], r;
+	int r;
 
 	if (!mover)
 		return -ENOMEM;
@@ -160,22 +184,9 @@ int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_
 		.data = data,
 		.moves_mems = order->moves_mems,
 	};
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
-		r = -errno;
-		free(mover);
-		return r;
-	}
-	mover->fd = fds[0];
-	mover->pid = fork();
-	if (mover->pid == 0)
-		run_child(order, fds[1], parent);
-	r = mover->pid < 0 ? -errno : 0;
-	mover->pid_fd = r < 0 ? -1 : child_open(mover->pid);
-	close(fds[1]);
+	r = fork_child(mover, order);
 	if (r == 0)
 		r = watch_child(event, mover);
-	else
-		close(fds[0]);
 	if (r < 0) {
 		if (mover->pid > 0)
 			child_kill(mover->pid_fd, mover->pid);
@@ -186,40 +197,54 @@ int mover_start(sd_event *event, const struct mover_order *order, mover_tell on_
 	return 0;
 }
 
-static void tell(struct mover *mover, enum mover_word word, uint64_t bandwidth_mib_s)
+static void tell(struct mover *mover, const struct mover_command *command)
 {
-	const struct mover_command command = {
-		.word = word,
-		.bandwidth_mib_s = bandwidth_mib_s,
-	};
-
-	(void)send(mover->fd, &command, sizeof(command), MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)send(mover->fd, command, sizeof(*command), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void mover_pause(struct mover *mover)
 {
-	tell(mover, MOVER_PAUSE, 0);
+	tell(mover, &(struct mover_command){ .word = MOVER_PAUSE });
 }
 
 void mover_resume(struct mover *mover)
 {
-	tell(mover, MOVER_RESUME, 0);
+	tell(mover, &(struct mover_command){ .word = MOVER_RESUME });
 }
 
 void mover_set_bandwidth(struct mover *mover, uint64_t bandwidth_mib_s)
 {
-	tell(mover, MOVER_BANDWIDTH, bandwidth_mib_s);
+	tell(mover, &(struct mover_command){ .word = MOVER_BANDWIDTH,
+					     .bandwidth_mib_s = bandwidth_mib_s });
 }
 
-void mover_stop(struct mover *mover)
+void mover_set_reserve(struct mover *mover, uint64_t reserve_bytes, uint64_t from_reserve_bytes)
+{
+	tell(mover, &(struct mover_command){ .word = MOVER_RESERVE,
+					     .reserve_bytes = reserve_bytes,
+					     .from_reserve_bytes = from_reserve_bytes });
+}
+
+static void stop(struct mover *mover, enum mover_word word)
 {
 	if (mover->timer)
 		return;
-	tell(mover, MOVER_STOP, 0);
+	mover->is_held = word == MOVER_HOLD;
+	tell(mover, &(struct mover_command){ .word = word });
 	if (sd_event_add_time_relative(sd_event_source_get_event(mover->socket_source),
 				       &mover->timer, CLOCK_MONOTONIC,
 				       MOVER_GRACE_MS * UINT64_C(1000), 1000, on_grace, mover) < 0)
 		child_kill(mover->pid_fd, mover->pid);
+}
+
+void mover_stop(struct mover *mover)
+{
+	stop(mover, MOVER_STOP);
+}
+
+void mover_hold(struct mover *mover)
+{
+	stop(mover, MOVER_HOLD);
 }
 
 struct mover *mover_cancel(struct mover *mover)

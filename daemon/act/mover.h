@@ -5,8 +5,9 @@
  * for it. A child that does not come back out of the kernel is killed and forgotten; the kernel
  * ends it when the call returns.
  *
- * It ends by itself when the guest leaves, the target has no room left, tasks of the host begin to
- * wait for memory, or its calls take far too long (a realtime thread holds a CPU).
+ * It ends by itself when the guest leaves or begins to migrate, the target has no room left, tasks
+ * of the host begin to wait for memory, its calls take far too long (a realtime thread holds a
+ * CPU), or there is far more to look at than to move.
  */
 #pragma once
 
@@ -17,14 +18,22 @@
 
 enum mover_end {
 	MOVER_RUNNING,
-	MOVER_DONE,	/* all windows were gone through */
-	MOVER_STOPPED,	/* we were told */
-	MOVER_GONE,	/* the guest has ended */
-	MOVER_FULL,	/* the target has no room beyond its reserve */
+	/* All windows were gone through, and enough of it came; or most_bytes have gone. */
+	MOVER_DONE,
+	MOVER_STOPPED,	 /* we were told */
+	MOVER_GONE,	 /* the guest has ended */
+	MOVER_MIGRATING, /* it has begun to stream its memory: what was wide is wide still */
+	/* The target has no room beyond its reserve, or no blocks for the most of it. */
+	MOVER_FULL,
 	MOVER_PRESSURE, /* tasks wait for memory */
 	MOVER_SLOW,	/* two calls in a row took longer than half a second */
-	MOVER_DENIED,	/* move_pages(2) or its groups refused as a whole; error says why */
-	MOVER_DIED,	/* the child ended without a word */
+	MOVER_SPARSE,	/* it looked for far too long for what it was to move (crew.c) */
+	/*
+	 * move_pages(2) or its groups refused as a whole; or (-EBUSY) nothing of it moved, or, of
+	 * who was to change nodes, less than will not. error says why.
+	 */
+	MOVER_DENIED,
+	MOVER_DIED, /* the child ended without a word */
 	MOVER_END_COUNT,
 };
 
@@ -38,7 +47,7 @@ struct mover_report {
 	uint64_t looked_bytes; /* of it, done */
 	uint64_t taken_ns;     /* since its start */
 	uint64_t call_ns; /* how long the oldest call has been under way: above a second, tell */
-	struct pages_count count; /* exact when it has ended by MOVER_DONE */
+	struct pages_count count; /* exact where all windows were gone through */
 	enum relocate_state mems; /* of its groups, where the order moves them */
 };
 
@@ -58,7 +67,10 @@ struct mover_order {
 	uint64_t reserve_bytes;	  /* stays free on the target: at least its high watermark */
 	uint64_t bandwidth_mib_s; /* 0: no limit */
 	uint64_t stall_budget_ms; /* for one call; 0: no limit */
-	unsigned workers;	  /* 1 .. MOVER_WORKERS_MAX */
+	uint64_t planned_bytes; /* to be moved, as is thought: it bounds the looking; 0: no bound */
+	uint64_t most_bytes;	/* it is done when so much has moved, or a little more; 0: all */
+	bool bears_pressure;	/* goes on while tasks wait for memory: it is what helps them */
+	unsigned workers;	/* 1 .. MOVER_WORKERS_MAX */
 	/*
 	 * Its groups have exactly from_node in cpuset.mems and are to have to_node (class auto, one
 	 * node, no memory slots). The caller has written the intent (INTENT_MEMS) before, and drops
@@ -66,7 +78,8 @@ struct mover_order {
 	 */
 	bool moves_mems;
 	unsigned from_node;
-	struct cgroup_cpus cpus; /* go along when all is there; without a name: none */
+	uint64_t from_reserve_bytes; /* stays free there, should it go back; 0 for others */
+	struct cgroup_cpus cpus;     /* go along when all is there; without a name: none */
 	bool is_dry;
 	struct stuck *stuck; /* the guest's from earlier moves, or NULL; must outlive the move */
 	struct act *act;     /* a test's; NULL: the kernel */
@@ -95,9 +108,18 @@ void mover_resume(struct mover *mover);
 /* From the next call on; 0: no limit. */
 void mover_set_bandwidth(struct mover *mover, uint64_t bandwidth_mib_s);
 
+/* What must stay free from the next call on: on the target, and on the old node as in the order. */
+void mover_set_reserve(struct mover *mover, uint64_t reserve_bytes, uint64_t from_reserve_bytes);
+
 /* Asks it to end; on_done comes, at the latest after MOVER_GRACE_MS, when it is killed. */
 void mover_stop(struct mover *mover);
 #define MOVER_GRACE_MS 2000
+
+/*
+ * The same for a guest that migrates: nothing is moved any more, not even by groups that are made
+ * narrow again. It ends as MOVER_MIGRATING.
+ */
+void mover_hold(struct mover *mover);
 
 /* Ends it at once, without on_done. Returns: NULL. */
 struct mover *mover_cancel(struct mover *mover);

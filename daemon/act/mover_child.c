@@ -2,13 +2,10 @@
 #include "act/mover_child.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
+#include "act/crew.h"
 #include "arith.h"
 #include "host/cleanup.h"
 #include "host/root.h"
@@ -18,133 +15,17 @@
 #define MIB (UINT64_C(1) << 20)
 #define MS_NS UINT64_C(1000000)
 
-/* How often reports go out, and commands and the guest's life are looked at. */
-#define TICK_MS 100
-
 /*
  * A call is to take 2 ms. Beside a SCHED_FIFO loop it takes most of a second (the scheduler lets
  * others run 50 ms in each), or it never comes back where sched_rt_runtime_us is -1.
  */
 #define SLOW_NS (500 * MS_NS)
 
-/* Tasks that stand still for memory a tenth of the time: PSI's own default trigger is 150 ms in 1
- * s. */
-#define PRESSURE_WINDOW_NS (1000 * MS_NS)
-#define PRESSURE_STALLED_US 100000
-
-#define PAUSE_NS (20 * MS_NS)
-#define RETRY_ROUNDS 3
-
-struct crew {
-	const struct mover_order *order;
-	struct act *act;
-	struct pages_task task;
-	struct place_set right;
-	struct pace pace;
-	const struct pages_range *ranges;
-	size_t n_ranges, n_windows;
-	uint64_t begin_ns, total_bytes;
-	atomic_size_t next_window;
-	_Atomic uint64_t looked_bytes;
-	atomic_int end_r; /* -errno that ended it, first come */
-	atomic_bool is_paused;
-	atomic_uint n_working;
-	unsigned n_workers;
-	struct pages_work *works[MOVER_WORKERS_MAX];
-	pthread_t threads[MOVER_WORKERS_MAX];
-	/* Pressure, at the begin of this window. */
-	uint64_t pressure_ns, pressure_us;
-	bool knows_pressure, is_pressed;
-	enum relocate_state mems;
-};
-
-static void end_all(struct crew *crew, int r)
-{
-	int expected = 0;
-
-	atomic_compare_exchange_strong(&crew->end_r, &expected, r);
-}
-
-static int may_go_on(void *data)
-{
-	struct crew *crew = data;
-
-	while (atomic_load(&crew->is_paused) && !atomic_load(&crew->end_r))
-		crew->act->ops->sleep_ns(crew->act, PAUSE_NS);
-	return atomic_load(&crew->end_r) ? -ECANCELED : 0;
-}
-
-/* ---- workers ------------------------------------------------------------------------------- */
-
-static int work_through(struct crew *crew, struct pages_work *work)
-{
-	struct pages_range window;
-	size_t i;
-	int r = 0;
-
-	while (r == 0 && (i = atomic_fetch_add(&crew->next_window, 1)) < crew->n_windows) {
-		pages_window(crew->act, crew->ranges, crew->n_ranges, i, &window);
-		r = pages_move_window(work, &window);
-		if (r == 0)
-			atomic_fetch_add(&crew->looked_bytes, window.end - window.start);
-	}
-	for (unsigned round = 0; r == 0 && work->n_retries && round < RETRY_ROUNDS; round++) {
-		crew->act->ops->sleep_ns(crew->act, act_outcome_back_off_ns(ACT_BUSY));
-		r = pages_retry_busy(work);
-	}
-	return r;
-}
-
-struct worker {
-	struct crew *crew;
-	struct pages_work *work;
-};
-
-static void *run_worker(void *data)
-{
-	struct worker *worker = data;
-	struct crew *crew = worker->crew;
-	const int r = work_through(crew, worker->work);
-
-	if (r < 0)
-		end_all(crew, r);
-	free(worker);
-	atomic_fetch_sub(&crew->n_working, 1);
-	return NULL;
-}
-
-static int start_worker(struct crew *crew)
-{
-	struct worker *worker = malloc(sizeof(*worker));
-	struct pages_work **work = &crew->works[crew->n_workers];
-	int r;
-
-	if (!worker)
-		return -ENOMEM;
-	r = pages_work_new(&crew->task, work);
-	if (r < 0) {
-		free(worker);
-		return r;
-	}
-	*worker = (struct worker){ .crew = crew, .work = *work };
-	atomic_fetch_add(&crew->n_working, 1);
-	r = pthread_create(&crew->threads[crew->n_workers], NULL, run_worker, worker);
-	if (r != 0) {
-		atomic_fetch_sub(&crew->n_working, 1);
-		*work = pages_work_free(*work);
-		free(worker);
-		return -r;
-	}
-	crew->n_workers++;
-	return 0;
-}
-
-/* ---- reports ------------------------------------------------------------------------------- */
-
 static enum mover_end end_of(const struct crew *crew, int r)
 {
 	switch (-r) {
 	case 0:
+	case EDQUOT:
 		return MOVER_DONE;
 	case ECANCELED:
 		return crew->is_pressed ? MOVER_PRESSURE : MOVER_STOPPED;
@@ -154,106 +35,14 @@ static enum mover_end end_of(const struct crew *crew, int r)
 		return MOVER_FULL;
 	case ETIME:
 		return MOVER_SLOW;
+	case -CREW_MIGRATES:
+		return MOVER_MIGRATING;
+	case -CREW_SPARSE:
+		return MOVER_SPARSE;
 	default:
 		return MOVER_DENIED;
 	}
 }
-
-static void fill_report(struct crew *crew, struct mover_report *report)
-{
-	const uint64_t now_ns = crew->act->ops->now_ns(crew->act);
-
-	*report = (struct mover_report){
-		.total_bytes = crew->total_bytes,
-		.looked_bytes = atomic_load(&crew->looked_bytes),
-		.taken_ns = now_ns - crew->begin_ns,
-		.mems = crew->mems,
-	};
-	for (unsigned i = 0; i < crew->n_workers; i++) {
-		const uint64_t since_ns = atomic_load(&crew->works[i]->call_since_ns);
-		struct pages_count count;
-
-		pages_work_count(crew->works[i], &count);
-		pages_count_add(&report->count, &count);
-		if (since_ns && now_ns > since_ns && report->call_ns < now_ns - since_ns)
-			report->call_ns = now_ns - since_ns;
-	}
-}
-
-/* A loop that does not read loses a report on the way, never the last. */
-static void send_report(const struct mover_report *report, int fd, int flags)
-{
-	while (send(fd, report, sizeof(*report), flags | MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
-}
-
-/* ---- what ends it -------------------------------------------------------------------------- */
-
-static void look_at_pressure(struct crew *crew)
-{
-	const uint64_t now_ns = crew->act->ops->now_ns(crew->act);
-	uint64_t stalled_us;
-
-	if (crew->knows_pressure && now_ns - crew->pressure_ns < PRESSURE_WINDOW_NS)
-		return;
-	if (crew->act->ops->get_pressure(crew->act, &stalled_us) < 0)
-		return;
-	if (crew->knows_pressure && (stalled_us - crew->pressure_us) * PRESSURE_WINDOW_NS >
-					    PRESSURE_STALLED_US * (now_ns - crew->pressure_ns)) {
-		crew->is_pressed = true;
-		end_all(crew, -ECANCELED);
-	}
-	crew->knows_pressure = true;
-	crew->pressure_ns = now_ns;
-	crew->pressure_us = stalled_us;
-}
-
-static void hear(struct crew *crew, int fd)
-{
-	struct mover_command command;
-	ssize_t n;
-
-	while ((n = recv(fd, &command, sizeof(command), MSG_DONTWAIT)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return;
-		if (command.word == MOVER_STOP)
-			break;
-		if (command.word == MOVER_BANDWIDTH)
-			pace_set(&crew->pace, command.bandwidth_mib_s * MIB);
-		else
-			atomic_store(&crew->is_paused, command.word == MOVER_PAUSE);
-	}
-	/* Told, or nobody is there any more. */
-	end_all(crew, -ECANCELED);
-}
-
-static void watch_over(struct crew *crew, int fd)
-{
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-	struct mover_report report;
-	int wait_ms = 1;
-
-	while (atomic_load(&crew->n_working)) {
-		if (poll(&poll_fd, 1, wait_ms) > 0)
-			hear(crew, fd);
-		if (!crew->act->ops->is_alive(crew->act))
-			end_all(crew, -ESRCH);
-		look_at_pressure(crew);
-		if (wait_ms == TICK_MS) {
-			fill_report(crew, &report);
-			send_report(&report, fd, MSG_DONTWAIT);
-		}
-		/* Small moves are over in a few ms. */
-		wait_ms = wait_ms * 2 < TICK_MS ? wait_ms * 2 : TICK_MS;
-		/* A loop that is gone leaves a socket that is always ready. */
-		if (atomic_load(&crew->end_r))
-			poll_fd.fd = -1;
-	}
-}
-
-/* ---- all of it ----------------------------------------------------------------------------- */
 
 /* In the child: maps may wait for the guest's mmap lock. */
 static int read_ranges(const struct mover_order *order, uint64_t base_bytes,
@@ -303,10 +92,11 @@ static int find_ranges(struct crew *crew, struct pages_range **ret_owned)
 		r = read_ranges(order, crew->act->base_bytes, ret_owned, &crew->n_ranges);
 		crew->ranges = *ret_owned;
 	}
-	crew->n_windows = pages_n_windows(crew->act, crew->ranges, crew->n_ranges);
 	for (size_t i = 0; i < crew->n_ranges; i++)
 		crew->total_bytes += crew->ranges[i].end - crew->ranges[i].start;
-	return r;
+	crew->window_bytes = pages_window_bytes(crew->act, crew->total_bytes, order->workers);
+	crew->n_windows = pages_n_windows(crew->ranges, crew->n_ranges, crew->window_bytes);
+	return r == 0 ? pools_look(crew->act, crew->ranges, crew->n_ranges, &crew->pools) : r;
 }
 
 static int prepare(struct crew *crew, struct pages_range **ret_owned)
@@ -316,6 +106,7 @@ static int prepare(struct crew *crew, struct pages_range **ret_owned)
 	int r;
 
 	crew->begin_ns = act->ops->now_ns(act);
+	crew->from_reserve_bytes = order->from_reserve_bytes;
 	r = act->ops->attach(act, order->pid, order->start_ns);
 	if (r == 0)
 		r = find_ranges(crew, ret_owned);
@@ -331,7 +122,7 @@ static int prepare(struct crew *crew, struct pages_range **ret_owned)
 		.slow_ns = SLOW_NS,
 		.stuck = order->stuck,
 		.pace = &crew->pace,
-		.may_go_on = may_go_on,
+		.may_go_on = crew_may_go_on,
 		.data = crew,
 	};
 	if (r == 0 && !order->stuck)
@@ -355,59 +146,108 @@ static int make_act(const struct mover_order *order, struct act **ret_act)
 	return r;
 }
 
-static int run_crew(struct crew *crew, int fd)
+static uint64_t room_for(const struct crew *crew, const struct pages_range *range, unsigned node,
+			 uint64_t reserve_bytes)
 {
-	const unsigned most =
-		crew->order->workers < MOVER_WORKERS_MAX ? crew->order->workers : MOVER_WORKERS_MAX;
-	int r = 0;
-
-	for (unsigned i = 0; i < (most ? most : 1); i++)
-		if (i < crew->n_windows || !i)
-			r = start_worker(crew);
-	if (!crew->n_workers)
-		return r;
-	watch_over(crew, fd);
-	for (unsigned i = 0; i < crew->n_workers; i++)
-		pthread_join(crew->threads[i], NULL);
-	return atomic_load(&crew->end_r);
-}
-
-/* Free on the target beyond the reserve. */
-static uint64_t room_left(const struct crew *crew)
-{
-	const struct mover_order *order = crew->order;
+	const uint64_t pool_bytes = range->pool_bytes;
+	struct act *act = crew->act;
 	struct act_room room;
 
-	if (crew->act->ops->get_room(crew->act, order->to_node, ACT_PLAIN, crew->act->base_bytes,
-				     &room) < 0 ||
-	    room.free_bytes < order->reserve_bytes)
+	if (act->ops->get_room(act, node, pool_bytes ? ACT_POOL : ACT_PLAIN,
+			       pool_bytes ? pool_bytes : act->base_bytes, &room) < 0)
 		return 0;
-	return room.free_bytes - order->reserve_bytes;
+	return pool_bytes ? place_multiply(room.pool_pages, pool_bytes) :
+			    place_subtract(room.free_bytes, reserve_bytes);
 }
 
-/* The groups first, if they are to change; whatever the move came to, they end on one node. */
+/* Of the kind of its memory that there is least room for: what is counted is not told apart. */
+static uint64_t room_on(const struct crew *crew, unsigned node, uint64_t reserve_bytes)
+{
+	uint64_t room = crew->n_ranges ? UINT64_MAX : 0;
+
+	for (size_t i = 0; i < crew->n_ranges; i++)
+		if (!i || crew->ranges[i].pool_bytes != crew->ranges[i - 1].pool_bytes)
+			room = place_least(room,
+					   room_for(crew, &crew->ranges[i], node, reserve_bytes));
+	return room;
+}
+
+static enum relocate_state settle(struct crew *crew, const struct mover_report *report)
+{
+	const struct mover_order *order = crew->order;
+	const struct relocate_room room = {
+		.from_bytes = room_on(crew, order->from_node, crew->from_reserve_bytes),
+		.to_bytes = room_on(crew, order->to_node, atomic_load(&crew->task.reserve_bytes)),
+	};
+
+	return relocate_settle(crew->act, order->pid, order->from_node, order->to_node,
+			       &report->count,
+			       place_subtract(report->total_bytes, report->looked_bytes), &room);
+}
+
+/*
+ * All was gone through. It is no success where more stayed for want of blocks than came, where
+ * nothing came, or where the guest went back, or will.
+ * Returns: 0; -ENOSPC: for want of room; -EBUSY: what stayed will not move.
+ */
+static int judge(const struct mover_order *order, const struct mover_report *report)
+{
+	const struct pages_count *count = &report->count;
+	const uint64_t moved = count->outcome_bytes[ACT_MOVED], there = count->right_bytes + moved;
+	const uint64_t fixed = count->outcome_bytes[ACT_BUSY] + count->outcome_bytes[ACT_PINNED] +
+			       count->outcome_bytes[ACT_DENIED];
+	const bool will_not_move = fixed > count->no_block_bytes;
+
+	/* As many as were wanted, and the last one ended before anybody looked. */
+	if (order->most_bytes && moved >= order->most_bytes)
+		return 0;
+	if ((report->mems == RELOCATE_BACK || report->mems == RELOCATE_WIDE) &&
+	    there < fixed + count->no_block_bytes)
+		return will_not_move ? -EBUSY : -ENOSPC;
+	if (report->mems == RELOCATE_BACK)
+		return -ENOSPC;
+	if (!there && will_not_move)
+		return -EBUSY;
+	return count->no_block_bytes > moved ? -ENOSPC : 0;
+}
+
+/*
+ * The groups first, if they are to change; whatever the move came to, they end on one node, now or,
+ * where the guest migrates or neither node has room, when somebody mends them afterwards.
+ */
 static int run_all(struct crew *crew, int fd, struct mover_report *report)
 {
 	const struct mover_order *order = crew->order;
 	int r;
 
+	if (crew_is_streaming(crew)) {
+		crew_report(crew, report);
+		return CREW_MIGRATES;
+	}
 	if (order->moves_mems) {
 		r = relocate_widen(crew->act, order->pid, order->from_node, order->to_node,
 				   &crew->mems);
 		if (r < 0) {
-			fill_report(crew, report);
+			crew_report(crew, report);
 			return r == -ENODATA || r == -EBUSY ? -EPERM : r;
 		}
 	}
-	r = run_crew(crew, fd);
-	fill_report(crew, report);
-	if (order->moves_mems)
-		report->mems = relocate_settle(
-			crew->act, order->pid, order->from_node, order->to_node, &report->count,
-			place_subtract(report->total_bytes, report->looked_bytes), room_left(crew));
+	r = crew_run(crew, fd);
+	crew_report(crew, report);
+	/* What is narrowed takes along what lies elsewhere, much of it where the move was cut. */
+	if (order->moves_mems && r < 0 && crew_is_streaming(crew))
+		r = CREW_MIGRATES;
+	if (order->moves_mems && r != CREW_MIGRATES)
+		report->mems = settle(crew, report);
+	/* What was narrowed has moved uncounted. */
+	if (crew->pools)
+		pools_restore(crew->act, order->to_node,
+			      order->moves_mems ? report->total_bytes :
+						  report->count.outcome_bytes[ACT_MOVED],
+			      crew->pools);
 	if (report->mems == RELOCATE_FORWARD && order->cpus.name)
 		(void)relocate_cpus(crew->act, order->pid, &order->cpus);
-	return r;
+	return r == 0 ? judge(order, report) : r;
 }
 
 void mover_child(const struct mover_order *order, int fd)
@@ -423,14 +263,17 @@ void mover_child(const struct mover_order *order, int fd)
 	if (r == 0)
 		r = run_all(&crew, fd, &report);
 	report.end = end_of(&crew, r);
+	if (report.end == MOVER_DONE)
+		r = 0;
 	/* A process on its way out refuses in words that mean other things (EINVAL, EPERM). */
 	if (report.end == MOVER_DENIED && crew.act && !crew.act->ops->is_alive(crew.act))
 		report.end = MOVER_GONE;
-	report.error = r;
-	send_report(&report, fd, 0);
+	report.error = report.end == MOVER_MIGRATING || report.end == MOVER_SPARSE ? 0 : r;
+	crew_send(&report, fd, 0);
 	for (unsigned i = 0; i < crew.n_workers; i++)
 		crew.works[i] = pages_work_free(crew.works[i]);
 	if (!order->stuck)
 		crew.task.stuck = stuck_free(crew.task.stuck);
+	pools_free(crew.pools);
 	act_free(crew.act);
 }

@@ -9,12 +9,15 @@ enum mover_word {
 	MOVER_PAUSE,
 	MOVER_RESUME,
 	MOVER_STOP,
+	MOVER_HOLD, /* stop, and leave the groups as they are */
 	MOVER_BANDWIDTH,
+	MOVER_RESERVE,
 };
 
 struct mover_command {
 	enum mover_word word;
-	uint64_t bandwidth_mib_s; /* MOVER_BANDWIDTH */
+	uint64_t bandwidth_mib_s;		    /* MOVER_BANDWIDTH */
+	uint64_t reserve_bytes, from_reserve_bytes; /* MOVER_RESERVE */
 };
 
 /*

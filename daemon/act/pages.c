@@ -5,11 +5,11 @@
 #include <numaif.h>
 #include <stdlib.h>
 
+#include "act/answer.h"
 #include "act/batch.h"
-#include "host/cleanup.h"
+#include "act/probe.h"
 
-/* Batches of the first call, and the least and most of later ones (doc/decisions/0014-moving.md).
- */
+/* Batches of the first call, the least and most of later ones (doc/decisions/0014-moving.md). */
 #define PLAIN_FIRST 64
 #define PLAIN_LEAST 64
 #define PLAIN_MOST 4096
@@ -22,62 +22,52 @@
  */
 #define HUGE_CALL_NS UINT64_C(100000000)
 
-/* Test pages of a slot, by their number in it; odd and even ones, so that interleaving shows. */
-static const unsigned test_pages[] = { 0, 171, 342, 511 };
-#define TESTS ELEMENTSOF(test_pages)
-#define SLOTS_MAX 64 /* of a window */
-
-enum slot_state {
-	SLOT_UNKNOWN,
-	SLOT_HUGE,
-	SLOT_PLAIN,
-	SLOT_SUSPECT, /* may be huge */
-	SLOT_PROBE,   /* the same, and now it is found out by moving */
-	SLOT_DONE,
-};
-
-struct window {
-	const struct pages_range *range;
-	unsigned n_slots;
-	uint64_t first; /* address of slot 0, before range->start where that is not aligned */
-	int flags;
-	enum slot_state slots[SLOTS_MAX];
-	unsigned n_probed[SLOTS_MAX]; /* test pages that were sent, and so are counted */
-};
-
 /* ---- windows ------------------------------------------------------------------------------- */
 
-static uint64_t window_bytes(const struct act *act, const struct pages_range *range)
-{
-	const uint64_t bytes = PAGES_WINDOW * act->base_bytes;
+/* Windows of a move with several workers: so many for each at least, or one ends long before. */
+#define WINDOWS_EACH 8
+#define WINDOW_LEAST (PAGES_WINDOW / 8)
 
-	return range->pool_bytes > bytes ? range->pool_bytes : bytes;
+uint64_t pages_window_bytes(const struct act *act, uint64_t total_bytes, unsigned n_workers)
+{
+	uint64_t pages = PAGES_WINDOW;
+
+	if (n_workers > 1)
+		while (pages > WINDOW_LEAST &&
+		       total_bytes / (pages * act->base_bytes) < WINDOWS_EACH * n_workers)
+			pages /= 2;
+	return pages * act->base_bytes;
 }
 
-static size_t n_windows(const struct act *act, const struct pages_range *range)
+static uint64_t bytes_in(const struct pages_range *range, uint64_t window_bytes)
 {
-	const uint64_t bytes = window_bytes(act, range);
+	return range->pool_bytes > window_bytes ? range->pool_bytes : window_bytes;
+}
+
+static size_t n_windows(const struct pages_range *range, uint64_t window_bytes)
+{
+	const uint64_t bytes = bytes_in(range, window_bytes);
 
 	return range->end > range->start ?
 		       (size_t)((range->end - 1) / bytes - range->start / bytes + 1) :
 		       0;
 }
 
-size_t pages_n_windows(const struct act *act, const struct pages_range *ranges, size_t n_ranges)
+size_t pages_n_windows(const struct pages_range *ranges, size_t n_ranges, uint64_t window_bytes)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < n_ranges; i++)
-		n += n_windows(act, &ranges[i]);
+		n += n_windows(&ranges[i], window_bytes);
 	return n;
 }
 
-void pages_window(const struct act *act, const struct pages_range *ranges, size_t n_ranges,
+void pages_window(const struct pages_range *ranges, size_t n_ranges, uint64_t window_bytes,
 		  size_t number, struct pages_range *ret_window)
 {
 	for (size_t i = 0; i < n_ranges; i++) {
-		const size_t n = n_windows(act, &ranges[i]);
-		const uint64_t bytes = window_bytes(act, &ranges[i]);
+		const size_t n = n_windows(&ranges[i], window_bytes);
+		const uint64_t bytes = bytes_in(&ranges[i], window_bytes);
 		uint64_t start, end;
 
 		if (number >= n) {
@@ -95,243 +85,16 @@ void pages_window(const struct act *act, const struct pages_range *ranges, size_
 	}
 }
 
-/* ---- what is huge -------------------------------------------------------------------------- */
-
-static uint64_t slot_address(const struct act *act, const struct window *window, unsigned slot)
-{
-	return window->first + slot * act->huge_bytes;
-}
-
-/* The whole slot lies in the range: else no huge page of ours can be there. */
-static bool is_whole(const struct act *act, const struct window *window, unsigned slot)
-{
-	const uint64_t address = slot_address(act, window, slot);
-
-	return address >= window->range->start && address + act->huge_bytes <= window->range->end;
-}
-
-static void find_huge(const struct pages_work *work, struct window *window)
-{
-	struct act *act = work->task->act;
-	uint64_t huge = 0;
-	int r;
-
-	r = act->ops->find_huge(act, window->first, slot_address(act, window, window->n_slots),
-				&huge);
-	for (unsigned i = 0; i < window->n_slots; i++)
-		if (!is_whole(act, window, i))
-			window->slots[i] = SLOT_PLAIN;
-		else if (r == 0)
-			window->slots[i] = huge >> i & 1 ? SLOT_HUGE : SLOT_PLAIN;
-		else
-			window->slots[i] = SLOT_UNKNOWN;
-}
-
-static uint64_t test_address(const struct act *act, const struct window *window, unsigned slot,
-			     unsigned test)
-{
-	return slot_address(act, window, slot) +
-	       test_pages[test] * (act->huge_bytes / STUCK_SLOT_PAGES);
-}
-
-/* Asks for the test pages of all slots in that state, in order. Returns: how many, or -errno. */
-static int ask_tests(struct pages_work *work, const struct window *window, enum slot_state state)
-{
-	struct act *act = work->task->act;
-	unsigned n = 0;
-	int r;
-
-	for (unsigned i = 0; i < window->n_slots; i++)
-		for (unsigned test = 0; window->slots[i] == state && test < TESTS; test++)
-			work->pages[n++] = (void *)test_address(act, window, i, test);
-	r = n ? batch_query(work, work->pages, n) : 0;
-	return r < 0 ? r : (int)n;
-}
-
-/* All four on one wrong node, and none of them known to be stuck? */
-static bool may_be_huge(const struct pages_work *work, const int *status, void *const *pages,
-			uint64_t now_ns)
-{
-	if (status[0] < 0 || place_set_has(work->task->right, (unsigned)status[0]))
-		return false;
-	for (unsigned test = 0; test < TESTS; test++)
-		if (status[test] != status[0] ||
-		    stuck_has(work->task->stuck, (uintptr_t)pages[test], now_ns))
-			return false;
-	return true;
-}
-
-static int find_probes(struct pages_work *work, struct window *window)
-{
-	struct act *act = work->task->act;
-	const uint64_t now_ns = act->ops->now_ns(act);
-	unsigned at = 0;
-	int r = ask_tests(work, window, SLOT_UNKNOWN);
-
-	if (r < 0)
-		return r;
-	for (unsigned i = 0; i < window->n_slots; i++) {
-		if (window->slots[i] != SLOT_UNKNOWN)
-			continue;
-		window->slots[i] = may_be_huge(work, work->status + at, work->pages + at, now_ns) ?
-					   SLOT_SUSPECT :
-					   SLOT_PLAIN;
-		if (window->slots[i] == SLOT_SUSPECT)
-			work->from_node = work->status[at];
-		at += TESTS;
-	}
-	return 0;
-}
-
-/* The slot's page by its number. */
-static uint64_t page_address(const struct act *act, const struct window *window, unsigned slot,
-			     unsigned page)
-{
-	return slot_address(act, window, slot) + page * (act->huge_bytes / STUCK_SLOT_PAGES);
-}
-
-/*
- * After one test page of each was moved: the others went along, or they did not. Where it did not
- * move itself nothing is known yet.
- */
-static int read_probes(struct pages_work *work, struct window *window, unsigned probed)
-{
-	struct act *act = work->task->act;
-	const int *status = work->status;
-	int r = ask_tests(work, window, SLOT_PROBE);
-
-	if (r < 0)
-		return r;
-	for (unsigned i = 0; i < window->n_slots; i++) {
-		unsigned n_moved = 0;
-		uint64_t more;
-
-		if (window->slots[i] != SLOT_PROBE)
-			continue;
-		for (unsigned test = 0; test < TESTS; test++)
-			n_moved += status[test] == (int)work->task->to_node;
-		if (n_moved == TESTS) {
-			window->slots[i] = SLOT_DONE;
-			more = act->huge_bytes - window->n_probed[i] * act->base_bytes;
-			batch_count(work, ACT_MOVED, (int64_t)more);
-			/* The next batch waits for what went with this one. */
-			(void)pace_take(work->task->pace, more, act->ops->now_ns(act));
-		} else if (status[probed] == (int)work->task->to_node) {
-			window->slots[i] = SLOT_PLAIN;
-		}
-		status += TESTS;
-	}
-	return 0;
-}
-
-/* Not one test page moved: a pinned huge page, or plain ones that each say why. */
-static void end_probe(struct pages_work *work, struct window *window, unsigned slot)
-{
-	struct act *act = work->task->act;
-	const uint64_t now_ns = act->ops->now_ns(act);
-
-	window->slots[slot] = SLOT_PLAIN;
-	for (unsigned test = 0; test < TESTS; test++)
-		if (!stuck_has(work->task->stuck, test_address(act, window, slot, test), now_ns))
-			return;
-	for (unsigned page = 0; page < STUCK_SLOT_PAGES; page++)
-		stuck_add(work->task->stuck, page_address(act, window, slot, page), now_ns);
-	window->slots[slot] = SLOT_DONE;
-	batch_count(work, ACT_PINNED, (int64_t)(act->huge_bytes - TESTS * act->base_bytes));
-}
-
-/*
- * The target has no free block for a huge page, and moving one would split it: what may be one
- * stays, unless there is no such page at all where they lie.
- */
-static void keep_probes(struct pages_work *work, struct window *window, size_t n_untried)
-{
-	struct act *act = work->task->act;
-	struct act_room room = { 0 };
-	const int from = n_untried ? work->from_node : -1;
-	const bool has_none =
-		from >= 0 &&
-		act->ops->get_room(act, (unsigned)from, ACT_PLAIN, act->base_bytes, &room) == 0 &&
-		!room.anon_huge_bytes && !(window->flags & MPOL_MF_MOVE_ALL);
-
-	for (unsigned i = window->n_slots; i-- && n_untried;) {
-		if (window->slots[i] != SLOT_PROBE)
-			continue;
-		n_untried--;
-		if (has_none) {
-			window->slots[i] = SLOT_PLAIN;
-			window->n_probed[i]--;
-			continue;
-		}
-		window->slots[i] = SLOT_DONE;
-		batch_count_no_block(work,
-				     act->huge_bytes - (window->n_probed[i] - 1) * act->base_bytes);
-	}
-}
-
-/*
- * Takes the next suspects: only as many as go in one call, since what goes along with a test page
- * is known, and paced, only afterwards. Returns: whether there were any.
- */
-static bool take_probes(struct pages_work *work, struct window *window)
-{
-	const struct batch_list list = { .kind = ACT_HUGE,
-					 .room_bytes = work->task->act->huge_bytes };
-	const size_t most = batch_most(work, &list);
-	size_t n = 0;
-
-	for (unsigned i = 0; i < window->n_slots && n < most; i++)
-		if (window->slots[i] == SLOT_SUSPECT) {
-			window->slots[i] = SLOT_PROBE;
-			n++;
-		}
-	return n;
-}
-
-static int move_probes(struct pages_work *work, struct window *window)
-{
-	struct act *act = work->task->act;
-	int r;
-
-	for (unsigned test = 0; test < TESTS; test++) {
-		struct batch_list list = {
-			.pages = work->pages,
-			.kind = ACT_HUGE,
-			.bytes = act->base_bytes,
-			.room_bytes = act->huge_bytes,
-			.flags = window->flags,
-		};
-
-		for (unsigned i = 0; i < window->n_slots; i++)
-			if (window->slots[i] == SLOT_PROBE) {
-				work->pages[list.n++] = (void *)test_address(act, window, i, test);
-				window->n_probed[i] = test + 1;
-			}
-		if (!list.n)
-			return 0;
-		r = batch_move(work, &list);
-		keep_probes(work, window, list.n_untried);
-		if (r == 0)
-			r = read_probes(work, window, test);
-		if (r < 0)
-			return r;
-	}
-	for (unsigned i = 0; i < window->n_slots; i++)
-		if (window->slots[i] == SLOT_PROBE)
-			end_probe(work, window, i);
-	return 0;
-}
-
 /* ---- lists --------------------------------------------------------------------------------- */
 
 static int move_list(struct pages_work *work, struct batch_list *list)
 {
-	int r = batch_filter(work, list);
+	int r = answer_filter(work, list);
 
 	if (r == 0)
 		r = batch_move(work, list);
 	if (r == 0)
-		batch_count_no_block(work, list->n_untried * list->bytes);
+		answer_count_no_block(work, list->n_untried * list->bytes);
 	return r;
 }
 
@@ -348,17 +111,36 @@ static int move_huge(struct pages_work *work, const struct window *window)
 
 	for (unsigned i = 0; i < window->n_slots; i++)
 		if (window->slots[i] == SLOT_HUGE)
-			work->pages[list.n++] = (void *)slot_address(act, window, i);
+			work->pages[list.n++] = (void *)window_slot(act, window, i);
 	return list.n ? move_list(work, &list) : 0;
 }
 
-/* A test page that was sent before is counted already. */
-static bool was_probed(const struct window *window, unsigned slot, unsigned page)
+/* Appends the slot's pages to the list, but for those that were probed. */
+static void add_slot(struct pages_work *work, const struct window *window, unsigned slot,
+		     struct batch_list *list)
 {
-	for (unsigned test = 0; test < window->n_probed[slot]; test++)
-		if (test_pages[test] == page)
-			return true;
-	return false;
+	const struct act *act = work->task->act;
+	uint64_t address = window_slot(act, window, slot);
+
+	for (unsigned page = 0; page < STUCK_SLOT_PAGES; page++, address += act->base_bytes)
+		if (address >= window->range->start && address < window->range->end &&
+		    !probe_has_sent(window, slot, page))
+			list->pages[list->n++] = (void *)address;
+}
+
+/*
+ * A slot whose test pages all lie wrong is sent as it is: to ask for each page first costs a tenth
+ * of moving it. The kernel leaves what is there already, and says which places are empty. Not where
+ * pages may lie on other nodes as well, which it would take away; nor where the target is nearly
+ * full, and pages that lie there must not be reckoned as if they needed room.
+ */
+static bool may_send_unasked(struct pages_work *work, const struct window *window)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < window->n_slots; i++)
+		bytes += window->slots[i] == SLOT_WRONG ? work->task->act->huge_bytes : 0;
+	return bytes && place_set_count(work->task->right) == 1 && batch_has_room(work, bytes);
 }
 
 static int move_plain(struct pages_work *work, const struct window *window)
@@ -371,19 +153,30 @@ static int move_plain(struct pages_work *work, const struct window *window)
 		.room_bytes = act->base_bytes,
 		.flags = window->flags,
 	};
+	const uint64_t busy_bytes = work->count.outcome_bytes[ACT_BUSY];
+	const bool is_unasked = may_send_unasked(work, window);
+	struct batch_list asked;
+	int r = 0;
 
-	for (unsigned i = 0; i < window->n_slots; i++) {
-		if (window->slots[i] != SLOT_PLAIN)
-			continue;
-		for (unsigned page = 0; page < STUCK_SLOT_PAGES; page++) {
-			const uint64_t address = page_address(act, window, i, page);
-
-			if (address >= window->range->start && address < window->range->end &&
-			    !was_probed(window, i, page))
-				work->pages[list.n++] = (void *)address;
-		}
-	}
-	return list.n ? move_list(work, &list) : 0;
+	for (unsigned i = 0; i < window->n_slots && is_unasked; i++)
+		if (window->slots[i] == SLOT_WRONG)
+			add_slot(work, window, i, &list);
+	list.n_unasked = list.n;
+	asked = list;
+	asked.pages += list.n;
+	asked.n = 0;
+	for (unsigned i = 0; i < window->n_slots; i++)
+		if (window->slots[i] == SLOT_PLAIN ||
+		    (window->slots[i] == SLOT_WRONG && !is_unasked))
+			add_slot(work, window, i, &asked);
+	if (asked.n)
+		r = answer_filter(work, &asked);
+	list.n += asked.n;
+	if (r == 0 && list.n)
+		r = batch_move(work, &list);
+	if (window->is_supposed && work->count.outcome_bytes[ACT_BUSY] != busy_bytes)
+		probe_was_mistaken(work);
+	return r;
 }
 
 static int move_pool(struct pages_work *work, const struct pages_range *range, int flags)
@@ -415,12 +208,10 @@ int pages_move_window(struct pages_work *work, const struct pages_range *range)
 		(unsigned)((range->end - window.first + act->huge_bytes - 1) / act->huge_bytes);
 	if (window.n_slots > SLOTS_MAX)
 		return -EINVAL;
-	find_huge(work, &window);
+	probe_scan(work, &window);
 	r = move_huge(work, &window);
 	if (r == 0)
-		r = find_probes(work, &window);
-	while (r == 0 && take_probes(work, &window))
-		r = move_probes(work, &window);
+		r = probe_unknown(work, &window);
 	return r == 0 ? move_plain(work, &window) : r;
 }
 
@@ -444,7 +235,7 @@ static size_t take_alike(struct pages_work *work, size_t at, size_t n, struct ba
 			break;
 		work->pages[list->n++] = retry->page;
 	}
-	batch_count(work, ACT_BUSY, -(int64_t)(list->n * list->bytes));
+	answer_count(work, ACT_BUSY, -(int64_t)(list->n * list->bytes));
 	return at;
 }
 
@@ -498,6 +289,13 @@ void pages_work_count(struct pages_work *work, struct pages_count *ret_count)
 	pthread_mutex_lock(&work->lock);
 	*ret_count = work->count;
 	pthread_mutex_unlock(&work->lock);
+}
+
+uint64_t pages_count_left(const struct pages_count *count)
+{
+	return count->outcome_bytes[ACT_BUSY] + count->outcome_bytes[ACT_PINNED] +
+	       count->outcome_bytes[ACT_DENIED] + count->outcome_bytes[ACT_FULL] +
+	       count->no_block_bytes;
 }
 
 void pages_count_add(struct pages_count *sum, const struct pages_count *count)

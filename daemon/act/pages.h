@@ -3,8 +3,11 @@
  * Moves the pages of one process to one node, window by window: asks where they lie, keeps what
  * lies wrong, gives one address per huge page, and counts what became of each byte.
  *
- * A window is 16 K base pages (64 MiB), so that memory for the lists does not grow with the guest.
- * Windows are independent: several workers take disjoint ones.
+ * A window is at most 16 K base pages (64 MiB), so that memory for the lists does not grow with the
+ * guest. Windows are independent: several workers take disjoint ones.
+ *
+ * A slot of 2 MiB whose test pages all lie wrong is sent without asking for the others: pages of it
+ * that lay right count as moved.
  *
  * Which addresses begin a transparent huge page is told by PAGEMAP_SCAN (6.7); before that a slot
  * of 2 MiB whose four test pages lie on the same wrong node is probed: one of them is moved, and
@@ -32,8 +35,7 @@ struct pages_range {
 struct pages_count {
 	uint64_t right_bytes;			   /* lay where they should, or may stay */
 	uint64_t outcome_bytes[ACT_OUTCOME_COUNT]; /* ACT_ABSENT: empty places */
-	uint64_t no_block_bytes; /* stayed: the target has no free block or pool page of their size
-				  */
+	uint64_t no_block_bytes; /* stayed: on the target no block or pool page of their size */
 	uint64_t calls;
 	uint64_t longest_ns; /* of a call that moved */
 };
@@ -43,8 +45,9 @@ struct pages_task {
 	struct act *act; /* attached */
 	unsigned to_node;
 	const struct place_set *right; /* nodes whose pages stay, to_node among them */
-	uint64_t reserve_bytes;	       /* of the target: what must be free after each batch */
-	uint64_t budget_ns;	       /* for one call, 0: no limit */
+	/* Of the target: what must be free after each batch. May change meanwhile. */
+	_Atomic uint64_t reserve_bytes;
+	uint64_t budget_ns; /* for one call, 0: no limit */
 	uint64_t slow_ns; /* two calls in a row that take longer end it all (-ETIME); 0: no limit */
 	struct stuck *stuck; /* never NULL */
 	struct pace *pace;
@@ -74,6 +77,8 @@ struct pages_work {
 	unsigned n_slow;  /* calls in a row that took longer than slow_ns */
 	bool is_doubtful; /* the last call may have been one: the next has few pages */
 	int from_node;	  /* where probed pages lie */
+	unsigned n_plain; /* slots in a row that were probed, and were plain */
+	uint64_t look_ns; /* went into asking where pages lie; the worker's own */
 	size_t n_retries;
 	struct pages_retry retries[PAGES_RETRIES];
 	/* The slot that was asked for hidden pages last. */
@@ -95,12 +100,21 @@ void pages_work_count(struct pages_work *work, struct pages_count *ret_count);
 /* Adds one to the other; longest_ns is the longer one. */
 void pages_count_add(struct pages_count *sum, const struct pages_count *count);
 
+/* What was tried and lies where it lay, for whatever reason. */
+uint64_t pages_count_left(const struct pages_count *count);
+
+/*
+ * How large windows are: PAGES_WINDOW, smaller where several workers would have too few of them to
+ * end together. A multiple of huge_bytes.
+ */
+uint64_t pages_window_bytes(const struct act *act, uint64_t total_bytes, unsigned n_workers);
+
 /*
  * The windows of ranges: how many, and one of them by its number. A range of pool pages larger than
  * a window has one page per window.
  */
-size_t pages_n_windows(const struct act *act, const struct pages_range *ranges, size_t n_ranges);
-void pages_window(const struct act *act, const struct pages_range *ranges, size_t n_ranges,
+size_t pages_n_windows(const struct pages_range *ranges, size_t n_ranges, uint64_t window_bytes);
+void pages_window(const struct pages_range *ranges, size_t n_ranges, uint64_t window_bytes,
 		  size_t number, struct pages_range *ret_window);
 
 /*

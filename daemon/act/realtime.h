@@ -20,17 +20,14 @@ struct realtime_thread {
 	char name[20];
 };
 
-/* More busy realtime threads than this are as bad as this many. */
-#define REALTIME_THREADS_MAX 64
-
 struct realtime_threads {
-	size_t n;
-	struct realtime_thread list[REALTIME_THREADS_MAX];
+	struct realtime_thread *list;
+	size_t n, room;
 };
 
 enum realtime_risk {
 	REALTIME_SAFE,
-	REALTIME_UNLIMITED, /* kernel.sched_rt_runtime_us is -1 */
+	REALTIME_UNLIMITED, /* kernel.sched_rt_runtime_us is -1, or all of sched_rt_period_us */
 	REALTIME_BUSY,	    /* a realtime thread uses a CPU for more than half of the time */
 	REALTIME_UNKNOWN,   /* /proc could not be read */
 };
@@ -40,9 +37,13 @@ struct realtime_finding {
 	struct realtime_thread thread; /* REALTIME_BUSY */
 };
 
-/* Threads of SCHED_FIFO and SCHED_RR that are not the kernel's own. Returns: 0 or -errno. */
+/*
+ * Threads of SCHED_FIFO and SCHED_RR that are not the kernel's own, all of them: one that is busy
+ * may be the last of many. Returns: 0 or -errno. Ownership: realtime_threads_done().
+ */
 int realtime_list(const struct place_root *root, struct place_text *text,
 		  struct realtime_threads *ret_threads);
+void realtime_threads_done(struct realtime_threads *threads);
 
 /* Two lists of the same host, ticks apart. */
 void realtime_compare(const struct place_root *root, struct place_text *text,
@@ -53,5 +54,6 @@ void realtime_compare(const struct place_root *root, struct place_text *text,
 void realtime_check(const struct place_root *root, struct place_text *text,
 		    struct realtime_finding *ret_finding);
 
-/* "kernel.sched_rt_runtime_us is -1: ...": a sentence with the remedy, for log and status. */
+/* "kernel.sched_rt_runtime_us limits nobody: ...": a sentence with the remedy, for log and status.
+ */
 void realtime_say(const struct realtime_finding *finding, char *text, size_t size);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "arith.h"
+#include "host/cleanup.h"
 
 /* What each step needs: the host as it is now. */
 struct scene {
@@ -128,28 +129,34 @@ static bool have_all(struct scene *scene, int pid, const struct place_set *mems)
 	return r == 0;
 }
 
-/* What was not looked at counts as memory that lies on the old node: it may. */
-static bool goes_forward(const struct pages_count *count, uint64_t unseen_bytes,
-			 uint64_t room_bytes)
+enum relocate_state relocate_choose(uint64_t there_bytes, uint64_t behind_bytes,
+				    const struct relocate_room *room)
+{
+	if (there_bytes >= behind_bytes && behind_bytes <= room->to_bytes)
+		return RELOCATE_FORWARD;
+	return there_bytes <= room->from_bytes ? RELOCATE_BACK : RELOCATE_WIDE;
+}
+
+static enum relocate_state choose_by_count(const struct pages_count *count, uint64_t unseen_bytes,
+					   const struct relocate_room *room)
 {
 	const uint64_t there = count->right_bytes + count->outcome_bytes[ACT_MOVED];
-	const uint64_t left = count->outcome_bytes[ACT_BUSY] + count->outcome_bytes[ACT_PINNED] +
-			      count->outcome_bytes[ACT_DENIED] + count->outcome_bytes[ACT_FULL] +
-			      count->no_block_bytes;
-	const uint64_t behind = place_add(left, unseen_bytes);
 
-	return there >= behind && behind <= room_bytes;
+	return relocate_choose(there, place_add(pages_count_left(count), unseen_bytes), room);
 }
 
 enum relocate_state relocate_settle(struct act *act, int pid, unsigned from, unsigned to,
 				    const struct pages_count *count, uint64_t unseen_bytes,
-				    uint64_t room_bytes)
+				    const struct relocate_room *room)
 {
-	const bool is_forward = goes_forward(count, unseen_bytes, room_bytes);
+	const enum relocate_state choice = choose_by_count(count, unseen_bytes, room);
+	const bool is_forward = choice == RELOCATE_FORWARD;
 	enum relocate_state state = RELOCATE_WIDE;
 	struct scene scene;
 	int r = open_scene(act, from, to, &scene);
 
+	if (choice == RELOCATE_WIDE)
+		r = -ENOSPC;
 	if (r == 0)
 		r = narrow(&scene, pid, is_forward ? &scene.to : &scene.from);
 	if (r == -ESRCH)
@@ -158,20 +165,22 @@ enum relocate_state relocate_settle(struct act *act, int pid, unsigned from, uns
 		 (r >= 0 && !have_all(&scene, pid, is_forward ? &scene.to : &scene.from)))
 		state = RELOCATE_FOREIGN;
 	else if (r >= 0)
-		state = is_forward ? RELOCATE_FORWARD : RELOCATE_BACK;
+		state = choice;
 	close_scene(&scene);
 	return state;
 }
 
-int relocate_mend(struct act *act, int pid, unsigned from, unsigned to)
+int relocate_mend(struct act *act, int pid, unsigned from, unsigned to, enum relocate_state choice)
 {
 	struct scene scene;
 	int r = open_scene(act, from, to, &scene);
 
 	if (r == 0)
 		r = have_some(&scene, pid, &scene.to);
+	if (r == 0 && choice == RELOCATE_WIDE)
+		r = -ENOSPC;
 	if (r >= 0)
-		r = narrow(&scene, pid, r ? &scene.to : &scene.from);
+		r = narrow(&scene, pid, r || choice == RELOCATE_FORWARD ? &scene.to : &scene.from);
 	close_scene(&scene);
 	/* Gone, not wide, or written by somebody else: nothing of it is ours to mend. */
 	return r == -EBUSY || r == -ENODATA || r == -ESRCH || r > 0 ? 0 : r;
@@ -182,14 +191,22 @@ int relocate_look(struct act *act, int pid, unsigned from, unsigned to,
 {
 	enum relocate_state state = RELOCATE_FOREIGN;
 	struct scene scene;
+	const struct {
+		const struct place_set *mems;
+		enum relocate_state state;
+	} states[] = {
+		{ &scene.both, RELOCATE_WIDE },
+		{ &scene.to, RELOCATE_FORWARD },
+		{ &scene.from, RELOCATE_BACK },
+	};
 	int r = open_scene(act, from, to, &scene);
 
-	if (r == 0 && (r = have_some(&scene, pid, &scene.both)) != 0)
-		state = RELOCATE_WIDE;
-	else if (r == 0 && (r = have_some(&scene, pid, &scene.to)) != 0)
-		state = RELOCATE_FORWARD;
-	else if (r == 0 && (r = have_some(&scene, pid, &scene.from)) != 0)
-		state = RELOCATE_BACK;
+	/* The first that some of its groups have. */
+	for (size_t i = 0; r == 0 && i < ELEMENTSOF(states); i++) {
+		r = have_some(&scene, pid, states[i].mems);
+		if (r > 0)
+			state = states[i].state;
+	}
 	close_scene(&scene);
 	*ret_state = r == -ESRCH ? RELOCATE_NONE : r < 0 ? RELOCATE_WIDE : state;
 	return r < 0 && r != -ESRCH ? r : 0;

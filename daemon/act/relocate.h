@@ -29,22 +29,36 @@ const char *relocate_state_word(enum relocate_state state);
 int relocate_widen(struct act *act, int pid, unsigned from, unsigned to,
 		   enum relocate_state *ret_state);
 
+/* What narrowing would bring to a node comes out of this: free beyond its reserve. */
+struct relocate_room {
+	uint64_t from_bytes, to_bytes;
+};
+
 /*
- * Narrows to one of them: to the new node where nearly all memory is there or more of it than on
- * the old one, and what is left fits there too (`room_bytes`: free beyond its reserve).
- * unseen_bytes: of its address space, not gone through when the move ended.
- * Returns: what was made of it.
+ * Where groups that are wide are to end, by what lies on the new node and on the old one. FORWARD:
+ * most of it is there, and the rest fits there too. BACK: what is there fits on the old node. Else
+ * they stay WIDE for now: what is narrowed moves in one go, and the kernel makes room for it at the
+ * cost of whoever is there.
+ */
+enum relocate_state relocate_choose(uint64_t there_bytes, uint64_t behind_bytes,
+				    const struct relocate_room *room);
+
+/*
+ * Narrows to the one that relocate_choose() says by what the move has counted. unseen_bytes: of its
+ * address space, not gone through when the move ended; it may be memory on the old node. Returns:
+ * what was made of it; WIDE is for relocate_mend(), later.
  */
 enum relocate_state relocate_settle(struct act *act, int pid, unsigned from, unsigned to,
 				    const struct pages_count *count, uint64_t unseen_bytes,
-				    uint64_t room_bytes);
+				    const struct relocate_room *room);
 
 /*
  * Narrows groups that are still wide, whoever else has come to live there: on to the new node where
- * some have it already, since that is where the others were going, else back to the old one.
- * Returns: 0 nothing is wide any more, or -errno: the intent stays.
+ * some have it already, since the memory went with these; else as was chosen: FORWARD, BACK, or
+ * WIDE where they must stay as they are.
+ * Returns: 0 nothing is wide any more, or -errno: the intent stays; -ENOSPC: as was chosen.
  */
-int relocate_mend(struct act *act, int pid, unsigned from, unsigned to);
+int relocate_mend(struct act *act, int pid, unsigned from, unsigned to, enum relocate_state choice);
 
 /*
  * Where its groups are: WIDE if one of them is, FORWARD if one has the new node (those that came

@@ -87,22 +87,40 @@ void stuck_add(struct stuck *stuck, uint64_t address, uint64_t now_ns)
 	slot->expires_ns = now_ns + STUCK_FOR_NS;
 }
 
-bool stuck_has(const struct stuck *stuck, uint64_t address, uint64_t now_ns)
+/* The slot that holds the address, while it counts; else NULL. */
+static const struct slot *find(const struct stuck *stuck, uint64_t address, uint64_t now_ns)
 {
-	if (!stuck)
-		return false;
-	const uint64_t number = address / stuck->slot_bytes + 1;
-	const unsigned bit = bit_of(stuck, address);
+	const uint64_t number = stuck ? address / stuck->slot_bytes + 1 : 0;
 
-	for (unsigned i = 0; i < TRIES; i++) {
+	for (unsigned i = 0; stuck && i < TRIES; i++) {
 		const struct slot *slot = &stuck->slots[place_of(number, i)];
 		const uint64_t seen = atomic_load(&slot->number);
 
 		if (!seen)
-			return false;
+			return NULL;
 		if (seen == number)
-			return slot->expires_ns > now_ns &&
-			       (slot->bits[bit / 64] >> (bit % 64) & 1);
+			return slot->expires_ns > now_ns ? slot : NULL;
 	}
+	return NULL;
+}
+
+bool stuck_has(const struct stuck *stuck, uint64_t address, uint64_t now_ns)
+{
+	const struct slot *slot = find(stuck, address, now_ns);
+	unsigned bit;
+
+	if (!slot)
+		return false;
+	bit = bit_of(stuck, address);
+	return slot->bits[bit / 64] >> (bit % 64) & 1;
+}
+
+bool stuck_has_in_slot(const struct stuck *stuck, uint64_t address, uint64_t now_ns)
+{
+	const struct slot *slot = find(stuck, address, now_ns);
+
+	for (unsigned i = 0; slot && i < STUCK_SLOT_PAGES / 64; i++)
+		if (slot->bits[i])
+			return true;
 	return false;
 }

@@ -32,3 +32,6 @@ struct stuck *stuck_free(struct stuck *stuck);
  */
 void stuck_add(struct stuck *stuck, uint64_t address, uint64_t now_ns);
 bool stuck_has(const struct stuck *stuck, uint64_t address, uint64_t now_ns);
+
+/* Whether any page of the slot that holds address is remembered. */
+bool stuck_has_in_slot(const struct stuck *stuck, uint64_t address, uint64_t now_ns);

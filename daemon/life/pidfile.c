@@ -22,7 +22,7 @@
 /* Longer content is no pid. */
 #define PID_TEXT_MAX 32
 
-/* How often a name may change under us before we give up; with waiting, 0.1 s. */
+/* How often a name may change under us before we give up; with waiting 0.1 s, for who ends 2 s. */
 #define TRIES 100
 
 /* Returns: the pid that the file names, or 0 where that is none. */
@@ -87,18 +87,37 @@ static void close_in_child(void)
 	held_fd = -1;
 }
 
-/* Returns: 0; -EEXIST with the pid of who holds it; -EAGAIN they are about to write it; -errno. */
+/*
+ * Who was killed gives its memory back at once (statm is all zero then, fs/proc/array.c
+ * proc_pid_statm()), and its locks when all files are closed: behind an inotify instance that is
+ * some 50 ms later (fs/notify/mark.c waits for its readers).
+ */
+static bool is_ending(pid_t pid)
+{
+	_cleanup_close_ int fd = -1;
+	char path[32], text[4];
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT;
+	return read(fd, text, sizeof(text)) < 2 || memcmp(text, "0 ", 2) == 0;
+}
+
+/* Returns: 0; -EEXIST with the pid of who holds it; -EAGAIN they write it, or end; or -errno. */
 static int lock_file(int fd, pid_t *ret_other)
 {
-	const struct timespec moment = { .tv_nsec = 1000000 };
+	struct timespec moment = { .tv_nsec = 1000000 };
 
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	if (errno != EWOULDBLOCK)
 		return -errno;
 	*ret_other = read_pid(fd);
-	if (*ret_other)
+	if (*ret_other && !is_ending(*ret_other))
 		return -EEXIST;
+	if (*ret_other)
+		moment.tv_nsec *= 20;
 	(void)nanosleep(&moment, NULL);
 	return -EAGAIN;
 }

@@ -23,6 +23,15 @@
 int privilege_drop(void);
 
 /*
+ * Keeps what of the daemon is in memory there, its code as well. Where a node runs full the kernel
+ * takes pages of files first: who is to say so before anybody is swapped out must not wait for his
+ * own code to be read again. Children that are forked later keep nothing of their own.
+ *
+ * Returns: 0 or -errno (-EPERM: not root, and limited); it runs without, too.
+ */
+int privilege_lock_memory(void);
+
+/*
  * Raises the soft limit of open files to the hard one: the daemon keeps some files open for each
  * guest. Returns: the limit, or -errno.
  */

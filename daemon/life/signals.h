@@ -14,8 +14,7 @@ struct life_ops {
 	void (*stop)(void *data, int signo);
 	/* HUP. */
 	void (*reload)(void *data);
-	/* A child ended, with waitpid()'s status; nobody else may wait for children. May be NULL.
-	 */
+	/* A child ended, with waitpid()'s status; nobody else may wait for any. May be NULL. */
 	void (*child_ended)(void *data, pid_t pid, int status);
 	void *data;
 };

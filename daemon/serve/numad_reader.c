@@ -143,8 +143,10 @@ struct numad_reader *numad_reader_stop(struct numad_reader *reader)
 {
 	if (!reader)
 		return NULL;
-	/* A thread that waits for the loop wakes by the first, one that waits in the queue by
-	 * the second. Closing would not do: a child of the loop may hold a copy of our end. */
+	/*
+	 * A thread that waits for the loop wakes by the first, one that waits in the queue by the
+	 * second. Closing would not do: a child of the loop may hold a copy of our end.
+	 */
 	(void)shutdown(reader->loop_fd, SHUT_RDWR);
 	if (numad_sysv_remove(reader->id) < 0) {
 		/* Not ours any more, so root gave it away. The thread goes with the process. */

@@ -20,8 +20,10 @@
 
 #define IDENTIFIER "placed"
 
-/* Names are at most 127 bytes, four times that escaped; syslog's line is 1 KiB by RFC 3164, but
- * every daemon takes 2 KiB and more. */
+/*
+ * Names are at most 127 bytes, four times that escaped; syslog's line is 1 KiB by RFC 3164, but
+ * every daemon takes 2 KiB and more.
+ */
 #define TEXT_MAX 600
 #define LINE_MAX_BYTES 2048
 #define MESSAGE_MAX_BYTES 8192

@@ -36,8 +36,7 @@ void numad_log_stamp(time_t now, char stamp[NUMAD_STAMP_MAX]);
  */
 int numad_lines_open(const char *path, int level);
 
-/* After logrotate moved the file (HUP). Where that fails the old file stays. Returns: 0 or -errno.
- */
+/* After logrotate moved the file (HUP). Returns: 0 or -errno: the old file stays. */
 int numad_lines_reopen(void);
 void numad_lines_set_level(int level);
 void numad_lines_close(void);

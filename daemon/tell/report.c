@@ -140,7 +140,7 @@ static void put_promise(const struct report_view *view, const struct place_promi
 	report_number(out, "memory_bytes", promise->memory_bytes);
 	report_number(out, "vcpus_centi", promise->vcpus_centi);
 	report_number(out, "age_ms", ms_since(view, promise->booked_ns));
-	report_if(out, promise->pid > 0, "pid", (uint64_t)promise->pid);
+	report_if(out, !place_promise_is_open(promise), "pid", (uint64_t)promise->pid);
 	fputc('\n', out);
 }
 
@@ -245,6 +245,11 @@ void report_move_line(const struct report_view *view, const struct report_move *
 	report_number(out, "age_ms", ms_since(view, move->begin_ns));
 	report_number(out, "duration_ms",
 		      until_ns > move->begin_ns ? (until_ns - move->begin_ns) / 1000000 : 0);
+	report_text(out, "cause", place_cause_word(move->cause));
+	if (move->for_pid)
+		report_number(out, "for_pid", (uint64_t)move->for_pid);
+	if (move->for_whom && move->for_whom[0])
+		report_text(out, "for", move->for_whom);
 	report_text(out, "reason", move->reason);
 	fputc('\n', out);
 }

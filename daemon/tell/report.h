@@ -36,7 +36,11 @@ struct report_move {
 	uint64_t begin_ns;     /* CLOCK_BOOTTIME */
 	uint64_t end_ns;       /* 0: not yet */
 	enum report_move_state state;
-	const char *reason; /* a word or a short sentence, or "" */
+	enum place_cause cause;
+	const char *for_whom; /* whom it makes room for: a name, "pid 7", "promise of 9 MiB"; NULL,
+				 "" */
+	int for_pid;	      /* 0: nobody, or a promise */
+	const char *reason;   /* a word or a short sentence, or "" */
 };
 
 /* How urgent; in words: notice, warning, critical, unknown. */

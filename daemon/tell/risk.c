@@ -28,9 +28,15 @@ append(char *text, size_t size, const char *format, ...)
 static void name_nodes(const struct place_guest *guest, const struct place_pressure *pressure,
 		       struct risk_words *words)
 {
-	if (pressure->is_home)
+	struct place_set nodes = guest->mems;
+
+	if (pressure->is_home) {
 		snprintf(words->nodes, sizeof(words->nodes), "%u", pressure->home_node);
-	else if (place_set_format(&guest->mems, words->nodes, sizeof(words->nodes)) < 0)
+		return;
+	}
+	if (pressure->is_by_cpuset)
+		place_nodes_to_set(&guest->allowed, &nodes);
+	if (place_set_format(&nodes, words->nodes, sizeof(words->nodes)) < 0)
 		strcpy(words->nodes, "...");
 }
 
@@ -50,28 +56,32 @@ static void say_growth(const struct place_guest *guest, const struct place_press
 	    MIB(pressure->room_bytes), MIB(pressure->neighbours_bytes));
 }
 
+static void say_short(const struct place_pressure *pressure, struct risk_words *words)
+{
+	SAY(words, "%" PRIu64 " MiB short", MIB(pressure->short_bytes));
+	if (pressure->is_by_cell)
+		SAY(words, " where its NUMA cells are bound to one node each (most on node %u)",
+		    pressure->short_node);
+}
+
 static void say_harm(const struct place_pressure *pressure, enum place_risk risk,
 		     const struct place_stall *stall, struct risk_words *words)
 {
-	const uint64_t short_mib = MIB(pressure->short_bytes);
-
 	if (risk == PLACE_RISK_LOCALITY)
-		SAY(words, "%" PRIu64 " MiB may come to lie elsewhere", short_mib);
-	else if (pressure->is_pool)
-		SAY(words, "%" PRIu64 " MiB short, and it is killed when they run out", short_mib);
-	else if (risk == PLACE_RISK_SWAP && stall->known & PLACE_STALL_SWAP)
-		SAY(words, "%" PRIu64 " MiB short, so that it or others there may be swapped out",
-		    short_mib);
-	else if (risk == PLACE_RISK_SWAP)
-		SAY(words,
-		    "%" PRIu64 " MiB short, so that it or others there may be swapped out, "
-		    "or killed where there is no swap",
-		    short_mib);
+		SAY(words, "%" PRIu64 " MiB may come to lie elsewhere", MIB(pressure->short_bytes));
 	else
-		SAY(words,
-		    "%" PRIu64 " MiB short, and swap has %" PRIu64
-		    " MiB: it or another there may be killed",
-		    short_mib, MIB(stall->swap_free_bytes));
+		say_short(pressure, words);
+	if (risk > PLACE_RISK_LOCALITY && pressure->is_pool)
+		SAY(words, ", and it is killed when they run out");
+	else if (risk == PLACE_RISK_SWAP)
+		SAY(words, ", so that it or others there may be swapped out%s",
+		    stall->known & PLACE_STALL_SWAP ? "" : ", or killed where there is no swap");
+	else if (risk == PLACE_RISK_KILL && pressure->is_unswappable)
+		SAY(words, ", and their groups may not swap as much (memory.swap.max): it or "
+			   "another there may be killed");
+	else if (risk == PLACE_RISK_KILL)
+		SAY(words, ", and swap has %" PRIu64 " MiB: it or another there may be killed",
+		    MIB(stall->swap_free_bytes));
 	if (pressure->nearness > PLACE_NEARNESS_CALM)
 		SAY(words, "; %s", place_nearness_text(pressure->nearness));
 }
@@ -79,8 +89,11 @@ static void say_harm(const struct place_pressure *pressure, enum place_risk risk
 static void help_with_mode(const struct place_guest *guest, const struct place_pressure *pressure,
 			   struct risk_words *words)
 {
-	HELP(words, "<numatune> mode preferred or interleave instead of %s, or other nodes",
-	     guest->bind == PLACE_BIND_STRICT ? "strict" : "restrictive");
+	if (pressure->is_by_cpuset)
+		HELP(words, "more nodes in the cpuset of its groups (AllowedMemoryNodes=)");
+	else
+		HELP(words, "<numatune> mode preferred or interleave instead of %s, or other nodes",
+		     guest->bind == PLACE_BIND_STRICT ? "strict" : "restrictive");
 	if (pressure->has_better)
 		HELP(words, ": node %u has room", pressure->better_node);
 	else

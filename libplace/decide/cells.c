@@ -169,15 +169,13 @@ int place_cells_assign(const struct place_cells_wanted *wanted,
 	return -ENOSPC;
 }
 
-bool place_cells_fits_one(const struct place_model *model, const struct place_policy *policy,
-			  const struct place_request *request)
+bool place_cells_fits_one(const struct place_model *model, const struct place_request *request)
 {
-	const uint64_t bytes = place_add(request->memory_bytes, policy->guest_overhead_bytes);
-
 	for (size_t i = 0; i < model->n_nodes; i++) {
 		const struct place_node_model *node = &model->nodes[i];
 
-		if ((node->flags & PLACE_NODE_ELIGIBLE) && node->usable_bytes >= bytes &&
+		if ((node->flags & PLACE_NODE_ELIGIBLE) &&
+		    node->usable_bytes >= request->memory_bytes &&
 		    (uint64_t)node->n_cpus * 1000 >= (uint64_t)request->vcpus_centi * 10)
 			return true;
 	}

@@ -46,6 +46,8 @@ struct place_cells_wanted {
 int place_cells_assign(const struct place_cells_wanted *wanted,
 		       unsigned node_of[PLACE_CELLS_WANTED_MAX]);
 
-/* Whether one node could hold all of the guest, as the host is without it. */
-bool place_cells_fits_one(const struct place_model *model, const struct place_policy *policy,
-			  const struct place_request *request);
+/*
+ * Whether one node could hold all of the guest, with what QEMU needs beside it, as the host is
+ * without it.
+ */
+bool place_cells_fits_one(const struct place_model *model, const struct place_request *request);

@@ -29,7 +29,7 @@ enum place_class place_class_of(const struct place_guest *guest, unsigned traits
 		return PLACE_CLASS_MIGRATING;
 	if (traits & PLACE_TRAIT_VFIO)
 		return PLACE_CLASS_DEVICE;
-	if (guest->bind == PLACE_BIND_INTERLEAVE)
+	if (guest->bind == PLACE_BIND_INTERLEAVE || guest->is_split)
 		return PLACE_CLASS_INTERLEAVED;
 	if (traits & PLACE_TRAIT_PINNED)
 		return PLACE_CLASS_PINNED;

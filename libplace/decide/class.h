@@ -17,9 +17,9 @@
  *   unreadable    who it is, how much it has, or its threads and devices are not known
  *   migrating     for now
  *   device        its pages are held: the call would fail, slowly
- *   interleaved   memory that follows CPUs would be gathered, against what was asked for
- *   pinned        a vCPU thread has less than a node
- *   static        nodes fixed by libvirt's configuration, a policy, a cpuset or an affinity
+ *   interleaved   memory that follows CPUs would be gathered, against what was asked for: by
+ * policy, or by cells that are bound each in its own way pinned        a vCPU thread has less than
+ * a node static        nodes fixed by libvirt's configuration, a policy, a cpuset or an affinity
  *   auto          nodes that were advised
  *   free
  */

@@ -44,3 +44,19 @@ int place_model_build_without(const struct place_topology *topology,
  */
 void place_model_guest_claim(const struct place_policy *policy, const struct place_guest *guest,
 			     uint64_t *ret_plain_bytes, uint64_t *ret_pool_bytes);
+
+/* A guest takes its pages from one pool: what two sizes have together is of no use to it. */
+uint64_t place_model_largest_pool(const struct place_node_sample *node);
+
+/* What is free in the node's pool of pages of that size; 0 where it has none. */
+uint64_t place_model_pool_room(const struct place_node_sample *node, uint64_t page_bytes);
+
+/* Of that, what may come from another node: where all that is free is reserved, nothing. */
+uint64_t place_model_pool_opening(const struct place_node_sample *node, uint64_t page_bytes);
+
+/*
+ * What may come to a node beside what is promised, of the pool of that page size, or (0) plain
+ * memory.
+ */
+uint64_t place_model_room(const struct place_node_model *node,
+			  const struct place_node_sample *sample, uint64_t page_bytes);

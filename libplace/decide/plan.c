@@ -60,7 +60,9 @@ static enum place_fate judge_alone(const struct place_plan_input *input, size_t 
 	/* What it does now, it will not do again; and CPUs that we gave would be overwritten. */
 	if (input->traits[i] & PLACE_TRAIT_STARTING)
 		return PLACE_FATE_UNKNOWN;
-	if (!is_movable(input->move, input->classes[i]) && !plan_moves_cpus_alone(input, i))
+	/* Cells that are bound each in its own way are gathered on no node, whatever the class. */
+	if (input->sample->guests[i].is_split ||
+	    (!is_movable(input->move, input->classes[i]) && !plan_moves_cpus_alone(input, i)))
 		return PLACE_FATE_CLASS;
 	/* Where a moment's CPUs are is no home for memory; CPUs that go with it need none. */
 	if ((activity->known & PLACE_ACTIVITY_BRIEF) && !input->may_steer[i])
@@ -164,15 +166,6 @@ static size_t pick_next(const struct place_plan_input *input, struct place_plan 
 	return guest;
 }
 
-/* Outside of its nodes: they change with the step. Only who has one node gets such a target. */
-static void name_old_node(const struct place_guest *facts, struct place_step *step)
-{
-	if (!(facts->known & PLACE_GUEST_MEMS) || place_set_has(&facts->mems, step->to_node))
-		return;
-	step->changes_nodes = true;
-	step->from_node = (unsigned)place_set_next(&facts->mems, 0);
-}
-
 static enum place_fate weigh(const struct place_plan_input *input, size_t guest,
 			     struct place_plan_scratch *scratch, struct place_plan *plan)
 {
@@ -180,34 +173,39 @@ static enum place_fate weigh(const struct place_plan_input *input, size_t guest,
 	const struct place_guest *facts = &input->sample->guests[guest];
 	const bool may_steer = input->may_steer[guest];
 	const uint64_t bytes = place_sum(activity->bytes, input->topology->n_nodes);
+	uint64_t coming, there;
 	unsigned left_permille;
 	enum place_fate fate;
-	uint64_t elsewhere;
 	size_t target;
 
 	fate = plan_find_target(input, guest, scratch, &target);
 	if (fate != PLACE_FATE_MOVE)
 		return fate;
-	elsewhere = plan_moves_cpus_alone(input, guest) ? 0 : bytes - activity->bytes[target];
-	/* Its vCPUs go with it; another's stay, and what they do elsewhere stays remote.
+	coming = plan_bytes_to_go(input, guest, target);
+	there = activity->bytes[target] + coming;
+	/*
+	 * Its vCPUs go with it; another's stay, and what they do elsewhere stays remote. So do
+	 * pages that cannot come.
 	 */
-	left_permille = may_steer ? 0 : 1000 - (unsigned)activity->run_permille[target];
+	left_permille =
+		1000 - (unsigned)place_scale(may_steer ? 1000 : activity->run_permille[target],
+					     there, place_most(bytes, 1));
 	if (left_permille >= activity->remote_permille ||
 	    (!may_steer &&
 	     place_scale(activity->bytes[target], 1000, bytes) >= input->move->locality_permille))
 		return PLACE_FATE_NO_BETTER;
-	if (!place_plan_pays(input->move, elsewhere, activity->remote_permille - left_permille,
+	if (!place_plan_pays(input->move, coming, activity->remote_permille - left_permille,
 			     activity->busy_millicpu))
 		return PLACE_FATE_NOT_WORTH;
-	scratch->taken_bytes[target] = place_add(scratch->taken_bytes[target], elsewhere);
+	scratch->taken_bytes[target] = place_add(scratch->taken_bytes[target], coming);
 	plan->steps[plan->n_steps] = (struct place_step){
 		.pid = facts->pid,
 		.start_ns = facts->start_ns,
 		.to_node = input->topology->nodes[target].id,
-		.bytes = elsewhere,
+		.bytes = coming,
 		.remote_permille = activity->remote_permille,
 	};
-	name_old_node(facts, &plan->steps[plan->n_steps++]);
+	plan_name_old_node(facts, &plan->steps[plan->n_steps++]);
 	return PLACE_FATE_MOVE;
 }
 

@@ -12,8 +12,7 @@ struct place_move_policy {
 	bool is_enabled;
 	unsigned remote_permille;   /* guests with less remote access are local enough */
 	unsigned locality_permille; /* of its memory on one node: nothing more to gather */
-	/* Of the room that it finds on its new node a guest takes this much; 0 and above 100: all.
-	 */
+	/* Of the room on its new node a guest takes this much; 0 and above 100: all. */
 	unsigned utilization_percent;
 	bool merges_interleaved; /* what is spread on purpose may be gathered (numad's -K 0) */
 	uint64_t busy_millicpu;	 /* guests that use less are idle */
@@ -31,8 +30,7 @@ struct place_plan_input {
 	const uint64_t *held_until_ns; /* per guest: not before then */
 	const bool *is_moving;	       /* per guest: a mover is at it; each takes a step's place */
 	const bool *may_steer;	       /* per guest: its CPUs may go with its memory */
-	/* Per guest: place_class_changes_nodes(), and nothing of an earlier change is left to do.
-	 */
+	/* Per guest: place_class_changes_nodes(), and no earlier change is left to do. */
 	const bool *may_change_nodes;
 	const bool *is_wide;	      /* per guest: it is placed by its cells; NULL: nobody is */
 	const uint64_t *coming_bytes; /* per node: of moves under way; NULL: none */
@@ -69,8 +67,7 @@ struct place_plan_scratch {
 int place_plan_make(const struct place_plan_input *input, struct place_plan_scratch *scratch,
 		    struct place_plan *plan);
 
-/* Whether it is a guest of root's libvirt: anybody can start one, and make it as busy as he likes.
- */
+/* Whether root's libvirt runs it: anybody can start another, and make it as busy as he likes. */
 bool place_plan_is_of_system(unsigned traits);
 
 /*

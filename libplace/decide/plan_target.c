@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The one node that a guest would go to: what is open to it, what it leaves free, what advice says.
- */
+/* The node that a guest would go to: what is open to it, what it leaves free, what advice says. */
 #include "decide/plan_target.h"
 
 #include "arith.h"
@@ -22,11 +21,21 @@ bool plan_moves_cpus_alone(const struct place_plan_input *input, size_t guest)
 	return input->classes[guest] == PLACE_CLASS_DEVICE && input->may_steer[guest];
 }
 
-/* The host as it would be without this guest, and with what the steps so far take. */
+/* Of the pool that its memory is from; 0: it is plain memory. */
+static uint64_t pool_page_bytes(const struct place_guest *facts)
+{
+	return facts->resident_pool_bytes ? facts->hugepage_bytes : 0;
+}
+
+/*
+ * The host as it would be without this guest, and with what the steps so far take. Room is what it
+ * has for such memory as the guest's.
+ */
 static int model_without(const struct place_plan_input *input, size_t guest,
 			 struct place_plan_scratch *scratch, struct place_model *ret_model)
 {
 	const struct place_activity *activity = &input->activities[guest];
+	const struct place_guest *facts = &input->sample->guests[guest];
 	int r;
 
 	r = place_model_build_without(input->topology, input->sample, guest, input->promises,
@@ -35,9 +44,12 @@ static int model_without(const struct place_plan_input *input, size_t guest,
 		return r;
 	for (size_t i = 0; i < ret_model->n_nodes; i++) {
 		struct place_node_model *node = &scratch->nodes[i];
+		const uint64_t room = place_add(
+			place_model_room(node, &input->sample->nodes[i], pool_page_bytes(facts)),
+			activity->bytes[i]);
 
-		node->usable_bytes = place_subtract(
-			place_add(node->usable_bytes, activity->bytes[i]), scratch->taken_bytes[i]);
+		node->usable_bytes = node->pool_bytes =
+			place_subtract(room, scratch->taken_bytes[i]);
 	}
 	return 0;
 }
@@ -47,28 +59,40 @@ static void forbid(struct place_node_model *node)
 	node->flags &= ~(unsigned)(PLACE_NODE_ELIGIBLE | PLACE_NODE_OVERFLOW | PLACE_NODE_ALLOWED);
 }
 
-/* Pages of a pool go into free pages of the other node's pool, or not at all. */
-static bool has_pool_for(const struct place_node_sample *node, const struct place_guest *facts)
-{
-	if (!facts->resident_pool_bytes)
-		return true;
-	for (size_t i = 0; i < node->n_pools; i++)
-		if (node->pools[i].page_bytes == facts->hugepage_bytes)
-			return place_multiply(node->pools[i].free_pages,
-					      node->pools[i].page_bytes) >=
-			       facts->resident_pool_bytes;
-	return false;
-}
-
-/* Its cpuset holds for all: move_pages() refuses the whole call. But some may get another one. */
-static bool is_open(const struct place_plan_input *input, size_t guest, size_t node)
+bool plan_is_open(const struct place_plan_input *input, size_t guest, size_t node)
 {
 	const struct place_guest *facts = &input->sample->guests[guest];
 
 	if (!(facts->known & PLACE_GUEST_MEMS) ||
 	    place_set_has(&facts->mems, input->topology->nodes[node].id))
 		return true;
-	return input->may_change_nodes[guest] && has_pool_for(&input->sample->nodes[node], facts);
+	/* Pages of a pool go into free pages of the other node's pool, or not at all. */
+	return input->may_change_nodes[guest] &&
+	       place_model_pool_opening(&input->sample->nodes[node], facts->hugepage_bytes) >=
+		       facts->resident_pool_bytes;
+}
+
+uint64_t plan_bytes_to_go(const struct place_plan_input *input, size_t guest, size_t node)
+{
+	const struct place_guest *facts = &input->sample->guests[guest];
+	const struct place_activity *activity = &input->activities[guest];
+	const uint64_t bytes = place_subtract(place_sum(activity->bytes, input->topology->n_nodes),
+					      activity->bytes[node]);
+
+	if (plan_moves_cpus_alone(input, guest))
+		return 0;
+	if (!facts->resident_pool_bytes)
+		return bytes;
+	return place_least(bytes, place_model_pool_opening(&input->sample->nodes[node],
+							   facts->hugepage_bytes));
+}
+
+void plan_name_old_node(const struct place_guest *facts, struct place_step *step)
+{
+	if (!(facts->known & PLACE_GUEST_MEMS) || place_set_has(&facts->mems, step->to_node))
+		return;
+	step->changes_nodes = true;
+	step->from_node = (unsigned)place_set_next(&facts->mems, 0);
 }
 
 /* Leaves the nodes that the guest's memory may go to. */
@@ -79,7 +103,7 @@ static void restrict_nodes(const struct place_plan_input *input, size_t guest,
 	const bool may_steer = input->may_steer[guest];
 
 	for (size_t i = 0; i < input->topology->n_nodes; i++)
-		if (!is_open(input, guest, i) ||
+		if (!plan_is_open(input, guest, i) ||
 		    (!may_steer && activity->run_permille[i] < RUN_HOME_PERMILLE))
 			forbid(&nodes[i]);
 }
@@ -106,16 +130,19 @@ static size_t find_home(const struct place_plan_input *input, size_t guest)
 
 /*
  * CPUs go to the memory for nothing, where that node holds the guest and its CPUs are not spoken
- * for: by no more than an eighth beyond what they are, as for a new guest (score.c).
+ * for: by no more than an eighth beyond what they are, as for a new guest (score.c). Pages of a
+ * pool that lie elsewhere come or stay; nobody is harmed by that.
  */
 static bool can_stay_home(const struct place_plan_input *input, size_t guest,
 			  const struct place_node_model *home, const struct place_request *request)
 {
 	const uint64_t asked_millicpu = (uint64_t)request->vcpus_centi * 10;
 	const uint64_t room = place_add(request->memory_bytes, input->policy->guest_overhead_bytes);
+	const bool is_of_pool = pool_page_bytes(&input->sample->guests[guest]);
 
 	return input->may_steer[guest] && (home->flags & PLACE_NODE_ELIGIBLE) &&
-	       home->usable_bytes >= room && (uint64_t)home->n_cpus * 1000 >= asked_millicpu &&
+	       (is_of_pool || home->usable_bytes >= room) &&
+	       (uint64_t)home->n_cpus * 1000 >= asked_millicpu &&
 	       place_add(home->committed_millicpu, asked_millicpu) <=
 		       home->capacity_millicpu + home->capacity_millicpu / 8;
 }
@@ -124,10 +151,13 @@ enum place_fate plan_find_target(const struct place_plan_input *input, size_t gu
 				 struct place_plan_scratch *scratch, size_t *ret_target)
 {
 	const struct place_guest *facts = &input->sample->guests[guest];
+	const bool is_of_pool = pool_page_bytes(facts);
 	const struct place_request request = {
 		.vcpus_centi = facts->known & PLACE_GUEST_VCPUS ? facts->n_vcpus * 100 : 100,
-		.memory_bytes = room_for(input->move, facts->memory_bytes),
+		.memory_bytes = is_of_pool ? facts->memory_bytes :
+					     room_for(input->move, facts->memory_bytes),
 	};
+	struct place_policy policy = *input->policy;
 	struct place_advice advice;
 	struct place_model model;
 
@@ -141,7 +171,8 @@ enum place_fate plan_find_target(const struct place_plan_input *input, size_t gu
 		return PLACE_FATE_MOVE;
 	if (plan_moves_cpus_alone(input, guest))
 		return PLACE_FATE_CLASS;
-	if (place_advise(&model, input->policy, &request, &scratch->advise, &advice) < 0)
+	policy.hugepages = is_of_pool ? PLACE_HUGEPAGES_ALWAYS : PLACE_HUGEPAGES_NEVER;
+	if (place_advise(&model, &policy, &request, &scratch->advise, &advice) < 0)
 		return PLACE_FATE_UNKNOWN;
 	if (advice.verdict == PLACE_VERDICT_NO_ROOM || advice.verdict == PLACE_VERDICT_BLIND)
 		return PLACE_FATE_NO_ROOM;

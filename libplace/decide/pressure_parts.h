@@ -2,7 +2,11 @@
 /* What the files of pressure*.c share: whose growth lies where. */
 #pragma once
 
+#include "arith.h"
 #include "decide/pressure.h"
+
+/* Less than this is noise of reading one file after the other. */
+#define NOISE_BYTES PLACE_MIB
 
 /* In place of a page size: plain memory. */
 #define PLAIN 0
@@ -14,6 +18,21 @@ struct tie {
 	bool is_even;
 	uint64_t sum; /* of the weights */
 };
+
+static inline const struct place_activity *pressure_activity(
+	const struct place_pressure_input *input, size_t guest)
+{
+	return input->activities ? &input->activities[guest] : NULL;
+}
+
+/* What a guest may have: less what is ballooned away. */
+uint64_t pressure_limit(const struct place_guest *guest);
+
+/*
+ * Of plain memory, what a guest may take yet: its own, and its QEMU's share of the policy's
+ * overhead.
+ */
+uint64_t pressure_growth(const struct place_pressure_input *input, const struct place_guest *guest);
 
 struct tie pressure_tie(const struct place_pressure_input *input, const struct place_guest *guest,
 			uint64_t page_bytes);
@@ -30,3 +49,7 @@ void pressure_fill_nodes(const struct place_pressure_input *input,
 void pressure_weigh_node(const struct place_pressure_input *input,
 			 const struct place_pressure_node *nodes, size_t i, uint64_t page_bytes,
 			 uint64_t *ret_room, uint64_t *ret_promised);
+
+/* Of all that lack room: whether swap takes that, PLACE_RISK_SWAP or PLACE_RISK_KILL. */
+void pressure_settle_swap(const struct place_pressure_input *input,
+			  struct place_pressure_node *nodes, struct place_pressure *pressures);

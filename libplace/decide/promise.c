@@ -79,7 +79,11 @@ static enum state state_of(const struct place_promise *promise, const struct pla
 	return guest->known & PLACE_GUEST_MEMORY ? STATE_TAKEN : STATE_LOST;
 }
 
-/* Drops what is over, and counts again what cannot be seen to be counted as a guest. */
+/*
+ * Drops what is over, and counts again what cannot be seen to be counted as a guest. Whose it was
+ * is kept: who answers without looking loses them all from sight, and the next one who looks must
+ * be able to say that they are gone.
+ */
 static size_t sweep(struct place_promise *promises, size_t n, const struct place_sample *sample,
 		    const struct place_policy *policy, uint64_t now_ns)
 {
@@ -92,12 +96,7 @@ static size_t sweep(struct place_promise *promises, size_t n, const struct place
 			continue;
 		if (kept != i)
 			promises[kept] = promises[i];
-		if (state == STATE_LOST) {
-			promises[kept].pid = 0;
-			promises[kept].start_ns = 0;
-			promises[kept].seen_ns = 0;
-		}
-		kept++;
+		promises[kept++].is_lost = state == STATE_LOST;
 	}
 	return kept;
 }
@@ -157,7 +156,7 @@ size_t place_promises_settle(struct place_promise *promises, size_t n,
 
 	n = sweep(promises, n, sample, policy, now_ns);
 	for (size_t i = 0; i < n; i++)
-		if (!promises[i].pid)
+		if (place_promise_is_open(&promises[i]))
 			oldest_ns = place_least(oldest_ns, promises[i].booked_ns);
 	for (size_t i = 0; i < sample->n_guests; i++) {
 		const struct place_guest *guest = &sample->guests[i];
@@ -172,6 +171,7 @@ size_t place_promises_settle(struct place_promise *promises, size_t n,
 			promise->pid = guest->pid;
 			promise->start_ns = guest->start_ns;
 			promise->seen_ns = now_ns;
+			promise->is_lost = false;
 		}
 	}
 	return n;

@@ -38,8 +38,8 @@ static const struct words verdicts[] = {
 				     "only memory-only nodes make the room for the request" },
 	[PLACE_VERDICT_NO_ROOM] = { "no_room",
 				    "nothing holds the request: the nodes with most room" },
-	[PLACE_VERDICT_BLIND] = { "blind", "no node is known to be fit: a guess inside what is "
-					   "allowed" },
+	[PLACE_VERDICT_BLIND] = { "blind",
+				  "no node is known to be fit: a guess inside what is allowed" },
 };
 
 static const struct words classes[] = {
@@ -83,6 +83,13 @@ static const struct words sources[] = {
 	[PLACE_BYTES_SAMPLES] = { "samples", "" },
 };
 
+static const struct words causes[] = {
+	[PLACE_CAUSE_LOCALITY] = { "locality", "to be where its vCPUs run" },
+	[PLACE_CAUSE_ARRIVAL] = { "arrival",
+				  "to make room, before the kernel swaps or kills somebody" },
+	[PLACE_CAUSE_GROWTH] = { "growth", "to make room for a guest that grows there" },
+};
+
 static const struct words risks[] = {
 	[PLACE_RISK_UNKNOWN] = { "unknown", "not enough is known to say" },
 	[PLACE_RISK_NONE] = { "none", "its nodes hold all that it may take" },
@@ -105,6 +112,7 @@ _Static_assert(COUNT(reasons) == PLACE_REASON_COUNT, "a reason has no words");
 _Static_assert(COUNT(verdicts) == PLACE_VERDICT_COUNT, "a verdict has no words");
 _Static_assert(COUNT(classes) == PLACE_CLASS_COUNT, "a class has no words");
 _Static_assert(COUNT(fates) == PLACE_FATE_COUNT, "a fate has no words");
+_Static_assert(COUNT(causes) == PLACE_CAUSE_COUNT, "a cause has no word");
 _Static_assert(COUNT(evidences) == PLACE_EVIDENCE_COUNT, "a kind of evidence has no word");
 _Static_assert(COUNT(sources) == PLACE_BYTES_COUNT, "a source of bytes has no word");
 
@@ -176,4 +184,14 @@ const char *place_nearness_text(enum place_nearness nearness)
 const char *place_nearness_word(enum place_nearness nearness)
 {
 	return WORDS(nearnesses, nearness)->word;
+}
+
+const char *place_cause_text(enum place_cause cause)
+{
+	return WORDS(causes, cause)->text;
+}
+
+const char *place_cause_word(enum place_cause cause)
+{
+	return WORDS(causes, cause)->word;
 }

@@ -13,6 +13,7 @@ const char *place_verdict_text(enum place_verdict verdict);
 const char *place_class_text(enum place_class class);
 const char *place_fate_text(enum place_fate fate);
 const char *place_risk_text(enum place_risk risk);
+const char *place_cause_text(enum place_cause cause);
 const char *place_nearness_text(enum place_nearness nearness); /* "" where there is none to say */
 
 /* Returns: one lower-case word with underscores; "unknown" for a value that is none. */
@@ -24,3 +25,4 @@ const char *place_evidence_word(enum place_evidence evidence);
 const char *place_bytes_word(enum place_bytes_source source);
 const char *place_risk_word(enum place_risk risk);
 const char *place_nearness_word(enum place_nearness nearness);
+const char *place_cause_word(enum place_cause cause);

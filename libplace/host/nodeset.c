@@ -6,6 +6,7 @@
 #include "host/nodeset.h"
 
 #include <errno.h>
+#include <string.h>
 
 bool place_set_is_empty(const struct place_set *set)
 {
@@ -48,6 +49,17 @@ unsigned place_set_count_common(const struct place_set *a, const struct place_se
 	for (size_t i = 0; i < PLACE_SET_WORDS; i++)
 		count += (unsigned)__builtin_popcountll(a->words[i] & b->words[i]);
 	return count;
+}
+
+void place_nodes_from_set(const struct place_set *set, struct place_nodes *ret_nodes)
+{
+	memcpy(ret_nodes->words, set->words, sizeof(ret_nodes->words));
+}
+
+void place_nodes_to_set(const struct place_nodes *nodes, struct place_set *ret_set)
+{
+	place_set_clear(ret_set);
+	memcpy(ret_set->words, nodes->words, sizeof(nodes->words));
 }
 
 int place_set_next(const struct place_set *set, unsigned from)

@@ -52,6 +52,22 @@ bool place_set_intersects(const struct place_set *a, const struct place_set *b);
 unsigned place_set_count(const struct place_set *set);
 unsigned place_set_count_common(const struct place_set *a, const struct place_set *b);
 
+/* Nodes alone, as many as the kernel knows: where one is kept of each guest. */
+#define PLACE_NODES_MAX 1024
+
+struct place_nodes {
+	uint64_t words[PLACE_NODES_MAX / 64];
+};
+
+static inline bool place_nodes_has(const struct place_nodes *nodes, unsigned id)
+{
+	return id < PLACE_NODES_MAX && (nodes->words[id / 64] >> (id % 64) & 1);
+}
+
+/* Ids that it cannot hold are left out. */
+void place_nodes_from_set(const struct place_set *set, struct place_nodes *ret_nodes);
+void place_nodes_to_set(const struct place_nodes *nodes, struct place_set *ret_set);
+
 /* The least id that is >= from, or -1. Loop: for (int i = place_set_next(s, 0); i >= 0; ...). */
 int place_set_next(const struct place_set *set, unsigned from);
 

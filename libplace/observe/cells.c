@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The command line says what the cells are, maps where, task/ who runs them, samples what is there.
- */
+/* The command line says which cells, maps where, task/ who runs them, samples what is there. */
 #include "observe/cells.h"
 
 #include <errno.h>

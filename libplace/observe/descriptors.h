@@ -4,8 +4,7 @@
 
 #include "host/root.h"
 
-/* Descriptors beyond this are not looked at. A guest with 500 disks and queues has some thousand.
- */
+/* Descriptors beyond this are not looked at. A guest with 500 disks and queues has a thousand. */
 #define PLACE_DESCRIPTORS_MAX 16384
 
 enum place_descriptor {

@@ -143,6 +143,14 @@ static bool is_streamed(const char *job)
 	return !strcmp(type, "migration operation");
 }
 
+static bool is_coming(const char *job)
+{
+	char async[32];
+
+	return find_attribute(job, "async", async, sizeof(async)) == 0 &&
+	       !strcmp(async, "migration in");
+}
+
 /* Words of src/conf/domain_conf.c virDomainRunningReason and virDomainPausedReason, 9.0.0. */
 static void parse_state(const char *element, struct place_domstatus *status)
 {
@@ -168,6 +176,7 @@ static void parse_traits(const char *text, const char *job, const char *advised,
 {
 	if (job && is_streamed(job))
 		status->traits |= PLACE_TRAIT_MIGRATING;
+	status->is_coming = job && is_coming(job);
 	if (advised)
 		status->traits |= PLACE_TRAIT_ADVISED;
 	if (has_nodeset(text))

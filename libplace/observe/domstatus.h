@@ -16,6 +16,7 @@ struct place_domstatus {
 	struct place_set mems;	/* its nodeset, or the advised one */
 	unsigned traits;	/* ADVISED NODESET MIGRATING SLOTS CELLS, of enum place_trait */
 	bool has_pins;		/* <vcpupin>: to what, its threads show */
+	bool is_coming;		/* from another host */
 	bool is_starting;	/* paused, and what began it has not said that it is there */
 };
 

@@ -55,6 +55,7 @@ static void parse_resident(const char *text, struct place_guest *guest)
 {
 	if (place_status_resident(text, &guest->resident_bytes, &guest->resident_pool_bytes))
 		guest->known |= PLACE_GUEST_RESIDENT;
+	guest->swapped_bytes = place_status_swapped(text);
 }
 
 static bool find_set(const char *text, const char *key, char *list, struct place_set *set)
@@ -63,9 +64,50 @@ static bool find_set(const char *text, const char *key, char *list, struct place
 	       place_set_parse_list(list, set) == 0;
 }
 
+/*
+ * The command line is old. Nodes that its cpuset has lost since, its policy does not give it; who
+ * was taken elsewhere, the kernel took his policy along.
+ */
+static void narrow_policy(const struct place_set *allowed, struct place_guest *guest,
+			  struct place_facts *facts)
+{
+	if (place_set_is_subset(&guest->mems, allowed))
+		return;
+	guest->n_parts = 0;
+	if (place_set_is_empty(allowed))
+		return;
+	if (!place_set_intersects(&guest->mems, allowed)) {
+		guest->mems = *allowed;
+		return;
+	}
+	place_set_and(&guest->mems, allowed);
+	/* Somebody took nodes from it: those that are left were not advised. */
+	facts->traits |= PLACE_TRAIT_NODESET;
+}
+
+static void take_allowed(const struct place_set *allowed, const struct place_topology *topology,
+			 struct place_guest *guest, struct place_facts *facts)
+{
+	const bool is_narrow = !place_set_is_subset(&topology->memory_ids, allowed);
+
+	guest->known |= PLACE_GUEST_MEMS;
+	if (is_narrow && !place_set_is_empty(allowed)) {
+		place_nodes_from_set(allowed, &guest->allowed);
+		guest->known |= PLACE_GUEST_ALLOWED;
+	}
+	/* Its policy says more exactly where its memory is to come from. */
+	if (guest->bind != PLACE_BIND_NONE) {
+		narrow_policy(allowed, guest, facts);
+		return;
+	}
+	guest->mems = *allowed;
+	if (is_narrow)
+		guest->bind = PLACE_BIND_CPUSET;
+}
+
 /* The effective cpuset and affinity of the main thread, the same line on v1, v2 and hybrid. */
 static void parse_allowed(const char *text, const struct place_topology *topology,
-			  struct place_guest *guest)
+			  struct place_guest *guest, struct place_facts *facts)
 {
 	_cleanup_free_ char *list = malloc(PLACE_SET_TEXT_MAX);
 	struct place_set mems;
@@ -79,16 +121,7 @@ static void parse_allowed(const char *text, const struct place_topology *topolog
 	if (!find_set(text, "Mems_allowed_list:", list, &mems))
 		return;
 	place_set_and(&mems, &topology->node_ids);
-	guest->known |= PLACE_GUEST_MEMS;
-	/* The command line is old: who was taken elsewhere, the kernel took his policy along. */
-	if (guest->bind == PLACE_BIND_STRICT && !place_set_is_empty(&mems) &&
-	    !place_set_intersects(&guest->mems, &mems))
-		guest->mems = mems;
-	if (guest->bind != PLACE_BIND_NONE)
-		return; /* its policy says it more exactly */
-	guest->mems = mems;
-	if (!place_set_equal(&mems, &topology->node_ids))
-		guest->bind = PLACE_BIND_CPUSET;
+	take_allowed(&mems, topology, guest, facts);
 }
 
 /* Page size of what backs the guest's RAM, 0 for plain memory. */
@@ -120,8 +153,12 @@ static void take_args(const struct place_facts_reader *reader, struct place_gues
 	guest->bind = args->bind;
 	guest->is_split = args->is_split;
 	guest->mems = args->mems;
+	guest->n_parts = args->n_parts;
+	memcpy(guest->parts, args->parts, sizeof(guest->parts));
 	facts->traits |= args->traits;
 	facts->may_be_coming = args->is_incoming;
+	facts->is_filled = args->is_prealloc;
+	facts->is_in_file = args->traits & PLACE_TRAIT_SHARED || args->mem_path[0];
 }
 
 /*
@@ -142,13 +179,29 @@ static int read_record(const struct place_facts_reader *reader, const struct pla
 	return r;
 }
 
+/*
+ * Whether what its balloon keeps is taken first, whatever is given back of it afterwards. Balloons
+ * give small pages back, of which a pool has none. What is filled at the start is all of it. And of
+ * a file a page is taken that is only read, as QEMU reads pages that come in as zeros
+ * (migration/ram.c ram_handle_compressed(), 7.2).
+ */
+static bool takes_all(const struct place_domstatus *status, const struct place_guest *guest,
+		      const struct place_facts *facts)
+{
+	const bool is_coming = status->is_coming || (status->is_starting && facts->may_be_coming);
+
+	return guest->hugepage_bytes || (facts->is_in_file && is_coming) ||
+	       (facts->is_filled && (is_coming || status->is_starting));
+}
+
 static void take_record(const struct place_domstatus *status, struct place_guest *guest,
 			struct place_facts *facts)
 {
 	/* DIMMs and virtio-mem that came later are in no command line. */
 	if ((guest->known & PLACE_GUEST_MEMORY) && status->memory_bytes > guest->memory_bytes)
 		guest->memory_bytes = status->memory_bytes;
-	if (status->have_balloon && status->balloon_bytes < guest->memory_bytes) {
+	if (status->have_balloon && status->balloon_bytes < guest->memory_bytes &&
+	    !takes_all(status, guest, facts)) {
 		guest->balloon_bytes = status->balloon_bytes;
 		guest->known |= PLACE_GUEST_BALLOON;
 	}
@@ -205,7 +258,7 @@ static void parse_status(const struct place_facts_reader *reader, struct place_g
 	const char *text = reader->text->data;
 
 	parse_resident(text, guest);
-	parse_allowed(text, reader->topology, guest);
+	parse_allowed(text, reader->topology, guest, facts);
 	(void)place_text_find_kib(text, "VmPin:", &facts->held_bytes);
 	if (reader->is_other)
 		take_other(text, guest);

@@ -22,6 +22,8 @@ struct place_facts_reader {
 struct place_facts {
 	unsigned traits;     /* of enum place_trait: those that these files show */
 	bool may_be_coming;  /* -incoming, and nothing says yet that it has come */
+	bool is_filled;	     /* it takes all of its memory before it runs */
+	bool is_in_file;     /* its memory: a page of it is taken to be read */
 	bool has_pins;	     /* libvirt pins its vCPUs; to what, the threads show */
 	uint64_t held_bytes; /* VmPin: pages that a device or an io_uring holds */
 };

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/text.h"
+
 #define MIB (UINT64_C(1) << 20)
 
 static bool has_controller(const char *list, size_t size, const char *controller)
@@ -86,6 +88,32 @@ int place_group_open(const struct place_root *root, const struct place_mounts *m
 	if (fd >= 0 || fd == -EMFILE || fd == -ENFILE)
 		return fd;
 	return climb(root, mounts->memory_v1, group_memory_v1, name, path);
+}
+
+int place_group_swap_limit(const struct place_root *root, struct place_text *text,
+			   const struct place_mounts *mounts, const char *group_v2,
+			   uint64_t *ret_bytes)
+{
+	char at[PLACE_GROUP_PATH_MAX];
+	bool is_known = false;
+
+	*ret_bytes = UINT64_MAX;
+	snprintf(at, sizeof(at), "%s", mounts->cgroup2[0] ? group_v2 : "");
+	while (at[0]) {
+		char *slash = strrchr(at, '/');
+		uint64_t bytes;
+
+		if (place_root_readf(root, text, "%s/%s/memory.swap.max", mounts->cgroup2, at) ==
+		    0) {
+			is_known = true;
+			if (place_text_u64(text->data, &bytes) == 0 && bytes < *ret_bytes)
+				*ret_bytes = bytes;
+		}
+		if (!slash)
+			break;
+		*slash = '\0';
+	}
+	return is_known ? 0 : -ENOENT;
 }
 
 /* mm/hugetlb_cgroup.c mem_fmt(), 6.18. */

@@ -33,6 +33,16 @@ int place_group_open(const struct place_root *root, const struct place_mounts *m
 		     const char *group_v2, const char *group_memory_v1, const char *name,
 		     char *path);
 
+/*
+ * What swap may have of a group of v2: the least memory.swap.max of it and of those above it
+ * (Documentation/admin-guide/cgroup-v2.rst, 6.18: "max", or bytes). UINT64_MAX: no limit.
+ *
+ * Returns: 0, or -ENOENT where none of them has the file.
+ */
+int place_group_swap_limit(const struct place_root *root, struct place_text *text,
+			   const struct place_mounts *mounts, const char *group_v2,
+			   uint64_t *ret_bytes);
+
 /* The name of the hugetlb controller's file for a page size: hugetlb.2MB.numa_stat. */
 void place_group_hugetlb_name(uint64_t page_bytes, char *name, size_t size);
 

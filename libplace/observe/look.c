@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One process, from the other files of this folder; between first and last it must stay the same.
- */
+/* One process, from the other files of this folder; from first to last it must be the same. */
 #include "observe/look.h"
 
 #include <errno.h>
@@ -91,12 +90,20 @@ static void look_at_group(const struct looker *looker)
 
 	if (place_root_readf(looker->root, looker->text, "proc/%d/cgroup", look->guest.pid) == 0)
 		place_group_parse(looker->text->data, look->group_v2, look->group_memory_v1);
+	if (place_group_swap_limit(looker->root, looker->text, looker->mounts, look->group_v2,
+				   &look->guest.swap_limit_bytes) == 0)
+		look->guest.known |= PLACE_GUEST_SWAP_LIMIT;
 }
 
-/*
- * The policy that a process was started with (numactl): no command line and no libvirt says it.
- * What its backends or libvirt say is more exact.
- */
+/* What its backends or libvirt say is more exact. */
+static bool has_unknown_policy(const struct place_look *look)
+{
+	const struct place_guest *guest = &look->guest;
+
+	return guest->known && (guest->bind == PLACE_BIND_NONE || guest->bind == PLACE_BIND_CPUSET);
+}
+
+/* The policy that a process was started with (numactl): no command line and no libvirt says it. */
 static void look_at_policy(const struct looker *looker)
 {
 	struct place_guest *guest = &looker->look->guest;
@@ -104,8 +111,6 @@ static void look_at_policy(const struct looker *looker)
 	enum place_bind bind;
 	int r;
 
-	if (guest->bind != PLACE_BIND_NONE && guest->bind != PLACE_BIND_CPUSET)
-		return;
 	r = place_numa_policy_read(looker->root, guest->pid, &bind, &nodes);
 	if (r < 0) {
 		if (r != -ENOENT) /* a kernel without NUMA has no such file */
@@ -156,9 +161,9 @@ static int look_at_facts(struct looker *looker)
 	return 0;
 }
 
-int place_look(const struct place_root *root, struct place_text *text,
-	       const struct place_topology *topology, const struct place_mounts *mounts, int pid,
-	       struct place_look *ret_look)
+int place_look_facts(const struct place_root *root, struct place_text *text,
+		     const struct place_topology *topology, const struct place_mounts *mounts,
+		     int pid, struct place_look *ret_look)
 {
 	const struct place_look nobody = { .guest.pid = pid };
 	struct looker looker = {
@@ -178,11 +183,38 @@ int place_look(const struct place_root *root, struct place_text *text,
 	if (r == 0) {
 		look_at_threads(&looker);
 		look_at_descriptors(&looker);
-		look_at_policy(&looker);
 		look_at_group(&looker);
 		r = is_same(&looker) ? 0 : -ESRCH;
 	}
 	if (r < 0)
 		*ret_look = nobody;
 	return 0;
+}
+
+void place_look_policy(const struct place_root *root, struct place_text *text,
+		       const struct place_topology *topology, struct place_look *look)
+{
+	const struct looker looker = {
+		.root = root,
+		.text = text,
+		.topology = topology,
+		.look = look,
+	};
+
+	if (!has_unknown_policy(look))
+		return;
+	look_at_policy(&looker);
+	if (!is_same(&looker))
+		*look = (struct place_look){ .guest.pid = look->guest.pid };
+}
+
+int place_look(const struct place_root *root, struct place_text *text,
+	       const struct place_topology *topology, const struct place_mounts *mounts, int pid,
+	       struct place_look *ret_look)
+{
+	const int r = place_look_facts(root, text, topology, mounts, pid, ret_look);
+
+	if (r == 0)
+		place_look_policy(root, text, topology, ret_look);
+	return r;
 }

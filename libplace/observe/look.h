@@ -26,3 +26,13 @@
 int place_look(const struct place_root *root, struct place_text *text,
 	       const struct place_topology *topology, const struct place_mounts *mounts, int pid,
 	       struct place_look *ret_look);
+
+/*
+ * The same in two steps: the second reads the policy in numa_maps, where nothing else says it, and
+ * may wait for the process after all of the first is known.
+ */
+int place_look_facts(const struct place_root *root, struct place_text *text,
+		     const struct place_topology *topology, const struct place_mounts *mounts,
+		     int pid, struct place_look *ret_look);
+void place_look_policy(const struct place_root *root, struct place_text *text,
+		       const struct place_topology *topology, struct place_look *look);

@@ -153,6 +153,32 @@ static void find_sizes(const struct place_root *root, const struct place_topolog
 	sizes->is_known = true;
 }
 
+/*
+ * What others have reserved and not touched is still free, on which node is nobody's. The kernel
+ * takes a free page for one that moves only where more are free on the host than are reserved
+ * (mm/hugetlb.c alloc_hugetlb_folio_nodemask(), 6.18).
+ */
+static void withhold(const struct place_root *root, struct place_text *text, unsigned kib,
+		     size_t n_nodes, struct place_node_sample *samples)
+{
+	uint64_t reserved, open_pages = 0;
+
+	if (place_root_readf(root, text, "sys/kernel/mm/hugepages/hugepages-%ukB/resv_hugepages",
+			     kib) < 0 ||
+	    place_text_u64(text->data, &reserved) < 0 || !reserved)
+		return;
+	for (size_t i = 0; i < n_nodes; i++)
+		for (size_t j = 0; j < samples[i].n_pools; j++)
+			if (samples[i].pools[j].page_bytes == kib * KIB)
+				open_pages = place_add(open_pages, samples[i].pools[j].free_pages);
+	open_pages = place_subtract(open_pages, reserved);
+	for (size_t i = 0; i < n_nodes; i++)
+		for (size_t j = 0; j < samples[i].n_pools; j++)
+			if (samples[i].pools[j].page_bytes == kib * KIB)
+				samples[i].pools[j].withheld_pages =
+					place_subtract(samples[i].pools[j].free_pages, open_pages);
+}
+
 static void read_pools(const struct place_root *root, struct place_text *text,
 		       const struct place_topology *topology, struct place_pool_sizes *sizes,
 		       struct place_node_sample *samples)
@@ -167,6 +193,8 @@ static void read_pools(const struct place_root *root, struct place_text *text,
 		if (has_none || samples[i].n_pools)
 			samples[i].known |= PLACE_NODE_POOLS;
 	}
+	for (size_t j = 0; !has_none && j < sizes->n; j++)
+		withhold(root, text, sizes->kib[j], topology->n_nodes, samples);
 }
 
 int place_nodestat_read(const struct place_root *root, struct place_text *text,

@@ -14,6 +14,8 @@
 
 /* Of a policy: the kernel writes it into 64 bytes (fs/proc/task_mmu.c show_numa_map(), 6.18). */
 #define NODES_TEXT_MAX 256
+/* A line of one mapping is some 100 bytes. */
+#define PIECE_BYTES 128
 
 static bool take_address(const char **at, uint64_t *ret_address)
 {
@@ -131,6 +133,28 @@ bool place_numa_policy_nodes(const struct place_numa_line *line, struct place_se
 	return place_set_parse_list(list, ret_nodes) == 0;
 }
 
+/*
+ * The kernel walks mappings until it has as much text as it was asked for (fs/seq_file.c
+ * seq_read_iter(), 6.1): small pieces, or it walks the guest's RAM behind its program, under the
+ * lock that a guest which grows holds all the time.
+ */
+static ssize_t read_first_line(int fd, char *text, size_t size)
+{
+	size_t n = 0;
+	ssize_t r;
+
+	do {
+		const size_t left = size - 1 - n;
+
+		r = read(fd, text + n, left < PIECE_BYTES ? left : PIECE_BYTES);
+		if (r < 0)
+			return -errno;
+		n += (size_t)r;
+	} while (r > 0 && n < size - 1 && !memchr(text + n - (size_t)r, '\n', (size_t)r));
+	text[n] = '\0';
+	return (ssize_t)n;
+}
+
 int place_numa_policy_read(const struct place_root *root, int pid, enum place_bind *ret_bind,
 			   struct place_set *ret_nodes)
 {
@@ -145,10 +169,9 @@ int place_numa_policy_read(const struct place_root *root, int pid, enum place_bi
 	fd = place_root_openat(root, path, root->is_live ? O_RDONLY : O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return fd;
-	n = read(fd, text, sizeof(text) - 1);
+	n = read_first_line(fd, text, sizeof(text));
 	if (n < 0)
-		return -errno;
-	text[n] = '\0';
+		return (int)n;
 	if (place_numa_maps_next(&at, &line) < 0)
 		return -ENODATA;
 	place_set_clear(&nodes);

@@ -14,6 +14,7 @@
 /* Numbers as proc(5) counts them, from 1. */
 enum {
 	FIELD_STATE = 3,
+	FIELD_FLAGS = 9,
 	FIELD_UTIME = 14,
 	FIELD_STIME = 15,
 	FIELD_N_THREADS = 20,
@@ -73,6 +74,7 @@ int place_procstat_parse(const char *text, struct place_procstat *ret_stat)
 		return -ERANGE;
 	copy_comm(text, end, ret_stat->comm);
 	ret_stat->state = end[2];
+	ret_stat->is_kernel = fields[FIELD_FLAGS] & PLACE_KERNEL_THREAD;
 	ret_stat->n_threads = (unsigned)fields[FIELD_N_THREADS];
 	ret_stat->processor = (unsigned)fields[FIELD_PROCESSOR];
 	if (__builtin_add_overflow(fields[FIELD_UTIME], fields[FIELD_STIME], &ret_stat->cpu_ticks))
@@ -115,6 +117,13 @@ bool place_status_resident(const char *text, uint64_t *ret_plain_bytes, uint64_t
 	*ret_plain_bytes = plain;
 	*ret_pool_bytes = pool;
 	return true;
+}
+
+uint64_t place_status_swapped(const char *text)
+{
+	uint64_t bytes;
+
+	return place_text_find_kib(text, "VmSwap:", &bytes) ? bytes : 0;
 }
 
 uint64_t place_ticks_to_ns(uint64_t ticks)

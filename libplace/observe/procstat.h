@@ -13,9 +13,13 @@
 /* TASK_COMM_LEN is 16; workqueues and kernel threads print up to 64. */
 #define PLACE_COMM_MAX 64
 
+/* Of the flags: the kernel's own thread (include/linux/sched.h PF_KTHREAD). */
+#define PLACE_KERNEL_THREAD 0x00200000
+
 struct place_procstat {
 	char comm[PLACE_COMM_MAX]; /* as it is: anybody may have chosen it. Cut where longer */
 	char state;		   /* 'R', 'S', 'D', 'T', 'Z', 'X', ... */
+	bool is_kernel;
 	unsigned n_threads;
 	unsigned processor;	 /* where it ran last; UINT_MAX: the line does not say */
 	uint64_t cpu_ticks;	 /* user and system; of all threads in /proc/PID/stat */
@@ -44,6 +48,9 @@ bool place_comm_is_vcpu(const char *comm);
  * Returns: if it is there.
  */
 bool place_status_resident(const char *text, uint64_t *ret_plain_bytes, uint64_t *ret_pool_bytes);
+
+/* VmSwap of the same: of its anonymous memory, what swap has. 0 where it is not there. */
+uint64_t place_status_swapped(const char *text);
 
 /* Clock ticks in nanoseconds, UINT64_MAX where that does not fit. */
 uint64_t place_ticks_to_ns(uint64_t ticks);

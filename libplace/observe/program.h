@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whether a process is a guest, by the program that it runs. Nothing of the guest itself is read.
- */
+/* Whether a process is a guest, by the program that it runs. Nothing of the guest is read. */
 #pragma once
 
 #include <stdbool.h>

@@ -20,11 +20,14 @@ struct place_qemu_args {
 	bool hugetlb;		/* a memfd backend with hugetlb=on */
 	uint64_t hugetlb_bytes; /* its page size, 0 for the host's default */
 	char mem_path[256];	/* of the first backend in a file; a hugetlbfs or not */
-	enum place_bind bind;	/* the policy of its backends */
-	bool is_split;		/* they are bound to different nodes */
+	enum place_bind bind;	/* the policy of its backends, the strictest of them */
+	bool is_split;		/* they are bound each in its own way */
 	struct place_set mems;	/* their host-nodes */
-	unsigned traits;	/* CONFIDENTIAL SLOTS CELLS SHARED, of enum place_trait */
-	bool is_incoming;	/* it waits, or once waited, to be migrated in */
+	size_t n_parts;		/* as in struct place_guest */
+	struct place_part parts[PLACE_PARTS_MAX];
+	unsigned traits;  /* CONFIDENTIAL SLOTS CELLS SHARED, of enum place_trait */
+	bool is_incoming; /* it waits, or once waited, for a state: migration, restore */
+	bool is_prealloc; /* it took all of its memory before it ran */
 	struct place_cells
 		cells; /* n is 0 where there are none, or it is not clear what they are */
 };

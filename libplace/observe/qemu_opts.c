@@ -274,3 +274,12 @@ int place_qemu_size_parse(const char *text, uint64_t unit_bytes, uint64_t *ret_b
 	*ret_bytes = bytes;
 	return 0;
 }
+
+void place_qemu_copy_word(const char *value, char *word, size_t size)
+{
+	const size_t n = strlen(value);
+
+	memcpy(word, value, n < size ? n + 1 : 0);
+	if (n >= size)
+		word[0] = '\0';
+}

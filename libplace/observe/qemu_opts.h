@@ -25,3 +25,6 @@ int place_qemu_opts_each(const char *text, const char *implied,
  * Returns: 0, -EINVAL, -ERANGE.
  */
 int place_qemu_size_parse(const char *text, uint64_t unit_bytes, uint64_t *ret_bytes);
+
+/* Copies a value, or "" where there is no room for it: a cut id could be taken for another one. */
+void place_qemu_copy_word(const char *value, char *word, size_t size);

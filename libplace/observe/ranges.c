@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "host/cleanup.h"
@@ -32,6 +35,7 @@ struct picker {
 	const struct place_guest *guest;
 	bool is_guest;
 	uint64_t page_bytes;
+	char memfds[16];     /* the device that plain memfds are on; "": nobody knows */
 	struct mapping last; /* still growing */
 	bool is_cut;	     /* some were too many */
 	size_t n;
@@ -101,8 +105,28 @@ static uint64_t make_page_size(const struct picker *picker, uint64_t bytes)
 		       HUGEPAGE_DEFAULT;
 }
 
+/*
+ * Plain memfds are on a mount of the kernel's own, the same one for all; those of a pool on that of
+ * their page size (mm/shmem.c shm_mnt, fs/hugetlbfs/inode.c hugetlbfs_vfsmount, 6.18).
+ */
+static void find_memfds(char device[16])
+{
+	_cleanup_close_ int fd = memfd_create("placed", MFD_CLOEXEC);
+	struct stat stat;
+
+	device[0] = '\0';
+	if (fd >= 0 && fstat(fd, &stat) == 0)
+		snprintf(device, 16, "%02x:%02x ", major(stat.st_dev), minor(stat.st_dev));
+}
+
+static bool is_plain_memfd(const struct picker *picker, const struct mapping *mapping)
+{
+	return picker->memfds[0] && begins_with(mapping->file, picker->memfds);
+}
+
 /* The size of a pool's pages shows nowhere that is cheap: the mount says it, or the guest does. */
-static uint64_t find_page_bytes(const struct picker *picker, const char *path)
+static uint64_t find_page_bytes(const struct picker *picker, const struct mapping *mapping,
+				const char *path)
 {
 	const uint64_t of_guest = picker->guest->hugepage_bytes;
 	char copy[PLACE_MOUNT_PATH_MAX];
@@ -115,7 +139,7 @@ static uint64_t find_page_bytes(const struct picker *picker, const char *path)
 	if (mount && mount->page_bytes)
 		return make_page_size(picker, mount->page_bytes);
 	if (mount || begins_with(path, "/anon_hugepage") ||
-	    (of_guest && begins_with(path, "/memfd:")))
+	    (of_guest && begins_with(path, "/memfd:") && !is_plain_memfd(picker, mapping)))
 		return make_page_size(picker, of_guest);
 	return picker->page_bytes;
 }
@@ -146,7 +170,7 @@ static bool parse_mapping(const struct picker *picker, const char *line,
 	if (mapping.range.start >= mapping.range.end || mapping.range.end > ADDRESS_MOST ||
 	    !is_candidate(picker, path))
 		return false;
-	mapping.range.page_bytes = find_page_bytes(picker, path);
+	mapping.range.page_bytes = find_page_bytes(picker, &mapping, path);
 	*ret_mapping = mapping;
 	return true;
 }
@@ -239,6 +263,8 @@ void place_ranges_parse(const char *maps, const struct place_mounts *mounts,
 	};
 
 	*ret_ranges = (struct place_ranges){ 0 };
+	if (guest->hugepage_bytes)
+		find_memfds(picker.memfds);
 	for (const char *line = maps; *line;) {
 		struct mapping mapping;
 

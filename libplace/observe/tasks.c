@@ -35,14 +35,16 @@ static bool begins_with(const char *name, const char *prefix)
 
 /*
  * Old: migration/{migration,multifd,savevm,postcopy-ram}.c, 1.x to 9.0. New: "mig/src/main",
- * "mig/dst/recv_3", "mig/snapshot" (migration/migration.h, 9.1); "mig/dirtyrate" only counts.
+ * "mig/dst/recv_3", "mig/snapshot" (migration/migration.h, 9.1 to 10.2); "mig/dirtyrate" only
+ * counts. A dump is read by "dump_thread" (dump/dump.c, 2.6 to 10.2) where it is detached, as
+ * libvirt's are.
  */
 bool place_task_is_migration(const char *comm)
 {
-	static const char *const whole[] = { "migration",	"live_migration",  "bg_snapshot",
-					     "return path",	"source return p", "postcopy/fault",
-					     "postcopy/listen", "postcopy/preem",  "fault-fast",
-					     "COLO incoming",	"fault-default" };
+	static const char *const whole[] = { "dump_thread",    "migration",	  "live_migration",
+					     "bg_snapshot",    "return path",	  "source return p",
+					     "postcopy/fault", "postcopy/listen", "postcopy/preem",
+					     "fault-fast",     "COLO incoming",	  "fault-default" };
 
 	if (begins_with(comm, "mig/"))
 		return !begins_with(comm, "mig/dirtyrate");

@@ -28,8 +28,8 @@ struct place_tasks {
 };
 
 /*
- * Whether a thread of that name streams the guest's memory: migration in either direction, or a
- * snapshot. Names of QEMU 1.x to 10.x, cut at 15 characters by the kernel.
+ * Whether a thread of that name streams the guest's memory: migration in either direction, a
+ * snapshot, a dump. Names of QEMU 1.x to 10.x, cut at 15 characters by the kernel.
  */
 bool place_task_is_migration(const char *comm);
 

@@ -43,6 +43,18 @@ static void read_node_ids(const struct place_root *root, struct place_text *text
 	(void)place_root_each_id(root, NODE_DIR, "node", add_id, ids);
 }
 
+/* Memory-less nodes are in nobody's cpuset (kernel/cgroup/cpuset.c, 6.1). */
+static void read_memory_ids(const struct place_root *root, struct place_text *text,
+			    const struct place_set *node_ids, struct place_set *ids)
+{
+	if (read_list(root, text, NODE_DIR "/has_memory", ids) == 0) {
+		place_set_and(ids, node_ids);
+		if (!place_set_is_empty(ids))
+			return;
+	}
+	*ids = *node_ids;
+}
+
 struct online_walk {
 	const struct place_root *root;
 	struct place_text *text;
@@ -173,6 +185,7 @@ int place_topology_read(const struct place_root *root, struct place_text *text,
 		topology.is_flat = true;
 		place_set_add(&topology.node_ids, 0);
 	}
+	read_memory_ids(root, text, &topology.node_ids, &topology.memory_ids);
 	read_cpus_online(root, text, &topology.cpus_online);
 	if (read_list(root, text, CPU_DIR "/isolated", &topology.cpus_isolated) < 0)
 		place_set_clear(&topology.cpus_isolated);

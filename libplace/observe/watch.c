@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "decide/class.h"
 #include "host/cleanup.h"
 #include "observe/watched.h"
 
@@ -21,7 +20,7 @@ static void entry_free(struct place_watch *watch, struct place_watched *entry)
 	watch_file_done(watch, &entry->stat);
 	watch_file_done(watch, &entry->status);
 	watch_group_done(watch, entry);
-	watch_threads_done(&entry->threads);
+	watch_vcpus_done(&entry->threads);
 	free(entry->group_v2);
 	free(entry->group_memory_v1);
 	free(entry);
@@ -107,6 +106,7 @@ void place_watch_done(struct place_watch *watch)
 	free(watch->activities);
 	free(watch->traits);
 	free(watch->classes);
+	free(watch->with_swap);
 	free(watch->gone);
 	free(watch->row);
 	free(watch->node_of_cpu);
@@ -138,6 +138,11 @@ int place_watch_find(const struct place_watch *watch, int pid)
 	return i < watch->n && watch->guests[i].pid == pid ? (int)i : -ENOENT;
 }
 
+unsigned place_watch_n_threads(const struct place_watch *watch, size_t i)
+{
+	return watch->entries[i]->n_threads;
+}
+
 static bool grow_array(void *array, size_t room, size_t size)
 {
 	void *larger = reallocarray(*(void **)array, room, size);
@@ -159,6 +164,7 @@ static int reserve(struct place_watch *watch)
 	    !grow_array(&watch->activities, room, sizeof(*watch->activities)) ||
 	    !grow_array(&watch->traits, room, sizeof(*watch->traits)) ||
 	    !grow_array(&watch->classes, room, sizeof(*watch->classes)) ||
+	    !grow_array(&watch->with_swap, room, sizeof(*watch->with_swap)) ||
 	    !grow_array(&watch->entries, room, sizeof(struct place_watched *)))
 		return -ENOMEM;
 	watch->room = room;
@@ -174,10 +180,11 @@ static void move_rows(struct place_watch *watch, size_t to, size_t from, size_t 
 	MOVE_ROWS(watch->activities, to, from, n);
 	MOVE_ROWS(watch->traits, to, from, n);
 	MOVE_ROWS(watch->classes, to, from, n);
+	MOVE_ROWS(watch->with_swap, to, from, n);
 	MOVE_ROWS(watch->entries, to, from, n);
 }
 
-static int insert(struct place_watch *watch, int pid)
+int watch_insert(struct place_watch *watch, int pid)
 {
 	const size_t i = find_place(watch, pid);
 	struct place_watched *entry;
@@ -196,6 +203,7 @@ static int insert(struct place_watch *watch, int pid)
 	watch->activities[i] = (struct place_activity){ .bytes = entry->bytes,
 							.run_permille = entry->run_permille };
 	watch->traits[i] = 0;
+	watch->with_swap[i] = false;
 	watch->classes[i] = PLACE_CLASS_UNREADABLE;
 	return (int)i;
 }
@@ -236,129 +244,8 @@ void watch_compact(struct place_watch *watch)
 	watch->n = n;
 }
 
-static void drop(struct place_watch *watch, size_t i)
+void watch_drop(struct place_watch *watch, size_t i)
 {
 	watch->entries[i]->is_gone = true;
 	watch_compact(watch);
-}
-
-/* All but what the first tier knows better than a look that took some time to come back. */
-static void take_guest(struct place_guest *guest, const struct place_guest *look)
-{
-	const unsigned kept = guest->known & (PLACE_GUEST_LOAD | PLACE_GUEST_RESIDENT);
-	const uint64_t cpu_time_ns = guest->cpu_time_ns, load_millicpu = guest->load_millicpu;
-	const uint64_t plain_bytes = guest->resident_bytes, pool_bytes = guest->resident_pool_bytes;
-
-	*guest = *look;
-	guest->known |= kept;
-	if (cpu_time_ns > guest->cpu_time_ns)
-		guest->cpu_time_ns = cpu_time_ns;
-	if (kept & PLACE_GUEST_LOAD)
-		guest->load_millicpu = load_millicpu;
-	if (kept & PLACE_GUEST_RESIDENT) {
-		guest->resident_bytes = plain_bytes;
-		guest->resident_pool_bytes = pool_bytes;
-	}
-}
-
-/* Text that is the same stays: most looks find nothing new. Returns: 0, 1 it is new, -ENOMEM. */
-static int set_text(char **at, const char *text)
-{
-	char *copy;
-
-	if (*at && !strcmp(*at, text))
-		return 0;
-	copy = strdup(text);
-	if (!copy)
-		return -ENOMEM;
-	free(*at);
-	*at = copy;
-	return 1;
-}
-
-static int set_groups(struct place_watch *watch, size_t i, const struct place_look *look)
-{
-	struct place_watched *entry = watch->entries[i];
-	const int v2 = set_text(&entry->group_v2, look->group_v2);
-	const int v1 = set_text(&entry->group_memory_v1, look->group_memory_v1);
-
-	if (v2 < 0 || v1 < 0)
-		return -ENOMEM;
-	if (v2 || v1 || entry->group == WATCH_GROUP_NONE)
-		watch_group_find(watch, i);
-	return 0;
-}
-
-/* The row of this very process, new or old. */
-static int find_or_insert(struct place_watch *watch, int pid, uint64_t start_ns, bool have_start)
-{
-	const int i = place_watch_find(watch, pid);
-
-	if (i >= 0 && have_start && (watch->guests[i].known & PLACE_GUEST_START) &&
-	    watch->guests[i].start_ns != start_ns)
-		drop(watch, (size_t)i);
-	else if (i >= 0)
-		return i;
-	return insert(watch, pid);
-}
-
-/* A process that scans have seen before is known for as long. */
-static void begin_times(struct place_watch *watch, size_t i, const struct place_guest *guest)
-{
-	const struct watch_time *earlier = watch_find_earlier(watch, guest->pid, guest->start_ns);
-
-	if (!earlier || !(guest->known & PLACE_GUEST_START))
-		return;
-	watch->entries[i]->times[0] = *earlier;
-	watch->entries[i]->n_times = 1;
-}
-
-int place_watch_adopt(struct place_watch *watch, const struct place_look *look, uint64_t now_ns)
-{
-	const struct place_guest *guest = &look->guest;
-	bool is_new;
-	int i, r;
-
-	if (!look->is_guest) {
-		i = place_watch_find(watch, guest->pid);
-		if (i >= 0)
-			drop(watch, (size_t)i);
-		return -ESRCH;
-	}
-	i = find_or_insert(watch, guest->pid, guest->start_ns, guest->known & PLACE_GUEST_START);
-	if (i < 0)
-		return i;
-	is_new = !watch->entries[i]->n_times;
-	if (is_new)
-		begin_times(watch, (size_t)i, guest);
-	take_guest(&watch->guests[i], guest);
-	watch->traits[i] = look->traits;
-	watch->classes[i] = place_class_of(&watch->guests[i], look->traits);
-	r = watch_refresh_stat(watch, (size_t)i, now_ns);
-	if (r == 0)
-		r = set_groups(watch, (size_t)i, look);
-	if (r < 0) {
-		drop(watch, (size_t)i);
-		return r;
-	}
-	watch_group_refresh(watch, (size_t)i, now_ns);
-	if (is_new)
-		watch_threads_expect(watch, (size_t)i);
-	return i;
-}
-
-int place_watch_set_unreadable(struct place_watch *watch, int pid, uint64_t now_ns)
-{
-	const int i = find_or_insert(watch, pid, 0, false);
-	int r;
-
-	if (i < 0)
-		return i;
-	watch->classes[i] = PLACE_CLASS_UNREADABLE;
-	r = watch_refresh_stat(watch, (size_t)i, now_ns);
-	if (r < 0) {
-		drop(watch, (size_t)i);
-		return r;
-	}
-	return i;
 }

@@ -57,6 +57,7 @@ struct place_watch {
 	struct place_activity *activities;
 	unsigned *traits; /* of enum place_trait */
 	enum place_class *classes;
+	bool *with_swap; /* the reader's: refreshes read swapped_bytes; else they are old */
 	uint64_t refreshed_ns;
 	bool is_complete; /* false: guests were found for which there was no place */
 	/* Who went since the reader set n_gone to 0; those beyond PLACE_GUESTS_MAX are dropped. */
@@ -67,6 +68,7 @@ struct place_watch {
 	struct place_watch_counts {
 		uint64_t scans, refreshes, looks; /* looks: processes asked for */
 		uint64_t thread_reads;
+		uint64_t status_reads;	/* of guests whose group does not say enough */
 		size_t n_processes;	/* in the last scan */
 		size_t n_kept_files;	/* open now */
 		size_t n_files_refused; /* not kept open for want of descriptors, since the start */
@@ -138,6 +140,21 @@ int place_watch_adopt(struct place_watch *watch, const struct place_look *look, 
  * Returns: its index, or -errno as place_watch_adopt().
  */
 int place_watch_set_unreadable(struct place_watch *watch, int pid, uint64_t now_ns);
+
+/*
+ * Whoever moves its memory has seen that it streams it now: it migrates until a look says something
+ * else. Nothing where it is gone.
+ */
+void place_watch_set_migrating(struct place_watch *watch, int pid, uint64_t start_ns);
+
+/*
+ * What a guest did before says nothing of what it does from now on: its CPU time is counted anew,
+ * and how busy it is and where it runs is not known until then.
+ */
+void place_watch_begin_anew(struct place_watch *watch, size_t i, uint64_t now_ns);
+
+/* How many threads it had when it was read last; 0: unknown. */
+unsigned place_watch_n_threads(const struct place_watch *watch, size_t i);
 
 /*
  * The first tier of all guests in one burst. Who is gone is taken out. Threads are read in

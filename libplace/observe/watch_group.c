@@ -13,8 +13,7 @@
 #include "observe/numa_stat.h"
 #include "observe/watched.h"
 
-/* Cycles of 5 to 15 s: a group that was found to be the guest's own is compared every 5 to 15 min.
- */
+/* Cycles of 5 to 15 s: a group that is the guest's own is compared every 5 to 15 min. */
 #define CHECK_GAP_MAX 64
 
 void watch_group_done(struct place_watch *watch, struct place_watched *entry)
@@ -120,11 +119,13 @@ static bool read_status(struct place_watch *watch, struct place_watched *entry,
 {
 	uint64_t plain, pool;
 
+	watch->counts.status_reads++;
 	if (watch_file_read(watch, &entry->status) < 0 ||
 	    !place_status_resident(watch->text.data, &plain, &pool))
 		return false;
 	guest->resident_bytes = plain;
 	guest->resident_pool_bytes = pool;
+	guest->swapped_bytes = place_status_swapped(watch->text.data);
 	guest->known |= PLACE_GUEST_RESIDENT;
 	return true;
 }
@@ -205,7 +206,7 @@ void watch_group_refresh(struct place_watch *watch, size_t i, uint64_t now_ns)
 		if (r == -ENODEV || r == -ENOENT || r == -EINVAL || r == -ENODATA)
 			watch_group_done(watch, entry);
 	}
-	if ((is_due || entry->group != WATCH_GROUP_OWN || has_pool(guest)) &&
+	if ((is_due || entry->group != WATCH_GROUP_OWN || has_pool(guest) || watch->with_swap[i]) &&
 	    !read_status(watch, entry, guest)) {
 		guest->known &= ~(unsigned)PLACE_GUEST_RESIDENT;
 		is_due = false;

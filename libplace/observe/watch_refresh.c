@@ -106,6 +106,11 @@ static void compute_load(struct place_watch *watch, size_t i, const struct watch
 		activity->known |= PLACE_ACTIVITY_RUN;
 		activity->known &= ~(unsigned)PLACE_ACTIVITY_BRIEF;
 	}
+	/* Idle until it is here, or throttled until it is gone: of its load that says nothing. */
+	if (watch->traits[i] & PLACE_TRAIT_MIGRATING) {
+		guest->known &= ~(unsigned)PLACE_GUEST_LOAD;
+		return;
+	}
 	if (now->at_ns - earlier->at_ns < LOAD_WINDOW_NS)
 		return;
 	guest->load_millicpu = activity->busy_millicpu;

@@ -9,8 +9,7 @@
 
 #define WATCH_NO_NODE UINT16_MAX
 
-/* A file that is read in every cycle: kept open, or, without a descriptor left, opened each time.
- */
+/* A file that is read in every cycle: kept open; opened each time where descriptors ran out. */
 struct watch_file {
 	int fd;	    /* -1: not kept */
 	char *path; /* below the root; NULL: there is no such file */
@@ -35,7 +34,7 @@ struct watch_thread {
 struct watch_listed {
 	struct watch_thread thread;
 	bool is_new, is_vcpu;
-	uint16_t node;
+	unsigned cpu;
 	uint64_t cpu_ticks;
 };
 
@@ -73,7 +72,8 @@ struct place_watched {
 	unsigned n_times;
 	struct watch_time times[WATCH_TIMES];
 	struct watch_threads threads;
-	bool is_seen; /* by the scan that is under way */
+	uint64_t pins; /* a sum over the CPUs that its vCPUs may use, 0: unknown */
+	bool is_seen;  /* by the scan that is under way */
 	bool is_gone;
 	uint64_t *bytes; /* n_nodes: the rows of its activity */
 	uint32_t *run_permille;
@@ -104,7 +104,28 @@ void watch_group_done(struct place_watch *watch, struct place_watched *entry);
 void watch_threads_rotate(struct place_watch *watch, uint64_t now_ns);
 /* The guest at that index is new: its threads are read at once, beside the rotation. */
 void watch_threads_expect(struct place_watch *watch, size_t i);
-void watch_threads_done(struct watch_threads *threads);
+/* One of the threads in a folder. Returns: 0 or -errno (-ENOENT, -ESRCH: it is gone). */
+int watch_thread_read(struct place_watch *watch, const struct place_root *tasks, int tid,
+		      struct place_procstat *ret_stat);
+
+/* ---- watch_vcpus.c ---- */
+
+/* Whether the list of a guest's vCPUs is to be made anew, between two passes over it. */
+bool watch_vcpus_is_due(const struct place_watched *entry);
+/* Makes it, and counts where each of them runs. Returns: 0 or -errno. */
+int watch_vcpus_list(struct place_watch *watch, struct place_watched *entry,
+		     const struct place_root *tasks);
+void watch_vcpus_done(struct watch_threads *threads);
+
+/* ---- watch_run.c ---- */
+
+/* What a thread did since it was read last, until it was seen on that CPU. */
+void watch_run_add(const struct place_watch *watch, struct watch_threads *threads,
+		   struct watch_thread *thread, unsigned cpu, uint64_t cpu_ticks, bool is_new);
+/* All of a guest's vCPUs were read: what was added is what the guest does. */
+void watch_run_finish(struct place_watch *watch, size_t i, uint64_t now_ns);
+/* Where they ran says nothing of where they will: they were pinned. */
+void watch_run_forget(struct place_watch *watch, size_t i);
 
 /* ---- watch_refresh.c ---- */
 
@@ -132,5 +153,9 @@ const char *watch_dir_next(struct watch_dir *dir);
 
 /* ---- watch.c ---- */
 
+/* A row for a process that has none. Returns: its index, -ENOSPC or -ENOMEM. */
+int watch_insert(struct place_watch *watch, int pid);
+/* Takes out the row of one who is gone. */
+void watch_drop(struct place_watch *watch, size_t i);
 /* Takes out everybody who is marked gone. */
 void watch_compact(struct place_watch *watch);

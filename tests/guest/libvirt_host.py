@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A libvirtd inside the emulated host: starts it, makes domains with small spinning or memory-filling
-# guests, and reads what libvirt and the kernel say about them.
+# A libvirtd inside the emulated host: starts it, answers its questions, makes domains with small spinning, working or
+# memory-filling guests, and reads what libvirt and the kernel say about them.
 
 """libvirtd, its domains and their facts, inside the emulated host."""
 
+import argparse
+import contextlib
 import pathlib
 import re
 import subprocess
 import time
 import xml.etree.ElementTree
 
+from scene import FAILED, MIB, PAGE, move_pages, share
+
 LOG = pathlib.Path("/var/log/libvirt/libvirtd.log")
 STATUS = pathlib.Path("/run/libvirt/qemu")
+NUMAD = pathlib.Path("/usr/bin/numad")
 NODES = pathlib.Path("/sys/devices/system/node")
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
@@ -45,6 +50,11 @@ def node_cpus(nodes):
     return set().union(*(parse_set((NODES / f"node{node}/cpulist").read_text()) for node in nodes))
 
 
+def cpu_list(node):
+    """The same as virsh wants it, of one."""
+    return ",".join(map(str, sorted(node_cpus([node]))))
+
+
 def node_memory_kib(node, field="MemTotal"):
     text = (NODES / f"node{node}/meminfo").read_text()
     return int(re.search(rf"{field}: +(\d+)", text).group(1))
@@ -54,6 +64,16 @@ def vmstat(field):
     return int(re.search(rf"^{field} (\d+)$", pathlib.Path("/proc/vmstat").read_text(), re.M).group(1))
 
 
+def swap_on():
+    """A compressed swap device, so that swapping can be counted and does not end the scene at once."""
+    if "zram0" in pathlib.Path("/proc/swaps").read_text():
+        return
+    subprocess.run(["modprobe", "zram"], check=True)
+    pathlib.Path("/sys/block/zram0/disksize").write_text("4G")
+    subprocess.run(["mkswap", "/dev/zram0"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["swapon", "/dev/zram0"], check=True)
+
+
 def virsh(*arguments, timeout_s=180):
     """Runs virsh; returns (exit status, output)."""
     done = subprocess.run(["virsh", "-q", "-c", "qemu:///system", *arguments], stdout=subprocess.PIPE,
@@ -61,20 +81,41 @@ def virsh(*arguments, timeout_s=180):
     return done.returncode, done.stdout.strip()
 
 
-def boot_disk(path, fill_mib=0):
+SPINS = b"\xeb\xfe"                                        # spin: jmp spin
+WORKS_A_LITTLE = (b"\xfb"                                  # at each tick of the timer: sti
+                  b"\x66\xb9\x00\x40\x00\x00"              # again: mov ecx, 16384
+                  b"\x67\xe2\xfd"                          # loop
+                  b"\xf4"                                  # hlt
+                  b"\xeb\xf4")                             # jmp again
+
+
+def boot_disk(path, fill_mib=0, code=SPINS, after_key_mib=0, rest=0):
     """A disk whose boot sector keeps the vCPU busy. With fill_mib it enters protected mode and writes to
-    every page up to there, for ever: such a guest takes its memory only once it runs."""
-    code = b"\xeb\xfe"                                     # spin: jmp spin
+    every page up to there, for ever: such a guest takes its memory only once it runs; and once a key was pressed
+    what is below after_key_mib. It counts to `rest` after each page."""
     if fill_mib:
         origin = 0x7c00
         start32 = 0x1b
+
+        def end_of(mib):
+            return ((mib - 1) << 20).to_bytes(4, "little")
+
+        wait = b"\xb9" + rest.to_bytes(4, "little") + b"\xe2\xfe" if rest else b""  # mov ecx, rest; self: loop self
+
+        def back(bytes_):
+            return bytes([0x100 - bytes_ - len(wait)])
+
         loop = (b"\x66\xb8\x10\x00\x8e\xd8"                # mov ax, 0x10; mov ds, ax
+                b"\xbb" + end_of(fill_mib) +               # mov ebx, end
                 b"\xbf\x00\x00\x10\x00"                    # again: mov edi, 1 MiB
-                b"\x89\x3f"                                # next: mov [edi], edi
+                b"\x89\x3f" + wait +                         # next: mov [edi], edi
                 b"\x81\xc7\x00\x10\x00\x00"                # add edi, 4096
-                b"\x81\xff" + ((fill_mib - 1) << 20).to_bytes(4, "little") +
-                b"\x72\xf0"                                # jb next
-                b"\xeb\xe9")                               # jmp again
+                b"\x39\xdf"                                # cmp edi, ebx
+                b"\x72" + back(12) +                         # jb next
+                b"\xe4\x64\xa8\x01"                        # in al, 0x64; test al, 1: a key waits, for ever
+                b"\x74" + back(23) +                         # jz again
+                b"\xbb" + end_of(after_key_mib or fill_mib) +  # mov ebx, other end
+                b"\xeb" + back(30))                          # jmp again
         gdt = origin + start32 + len(loop)
         pointer = gdt + 24
         code = (b"\xfa\x31\xc0\x8e\xd8"                    # cli; xor ax, ax; mov ds, ax
@@ -111,6 +152,37 @@ def start_libvirtd():
     return daemon
 
 
+@contextlib.contextmanager
+def running_libvirtd():
+    """A libvirtd, and a kernel that moves no memory by itself: it would take what is to be shown from us."""
+    pathlib.Path("/proc/sys/kernel/numa_balancing").write_text("0")
+    libvirtd = start_libvirtd()
+    yield
+    libvirtd.terminate()
+
+
+def play(program, about, scenes, repeats=None):
+    """A program's whole life: its command line, and scenes beside a libvirtd, each called with the build tree, and with
+    how often to do what `repeats` says. Returns: the exit status."""
+    parser = argparse.ArgumentParser(prog=program, description=about)
+    parser.add_argument("--build", metavar="DIR", type=pathlib.Path, required=True)
+    if repeats:
+        parser.add_argument("--repeat", metavar="N", type=int, default=1, help=repeats)
+    parser.add_argument("scenes", nargs="*", metavar="SCENE", help=" ".join(scenes))
+    options = parser.parse_args()
+    with running_libvirtd():
+        for name in options.scenes or scenes:
+            scenes[name](options.build.resolve(), *([options.repeat] if repeats else []))
+    return 1 if FAILED else 0
+
+
+def advise(nodes):
+    """What numad answers from now on, whatever it is asked."""
+    NUMAD.unlink()                                          # it may be a link to what is to stay as it is
+    NUMAD.write_text(f"#!/bin/sh\necho {nodes}\n")
+    NUMAD.chmod(0o755)
+
+
 def thread(task):
     """Of a folder /proc/PID/task/TID, as in Domain.threads()."""
     text = (task / "cgroup").read_text()
@@ -137,28 +209,39 @@ class Domain:
         self.vcpus = vcpus
         self.starter = None
 
-    def xml(self):
-        disk = pathlib.Path(f"/tmp/{self.name}.img")
-        boot_disk(disk, 0 if self.immediate else self.memory_mib)
-        tune = f"<numatune><memory mode='{self.mode}' placement='auto'/></numatune>" if self.mode else ""
+    def write_disk(self, path):
+        boot_disk(path, 0 if self.immediate else self.memory_mib)
+
+    def parts(self):
+        """Of its description: other kinds of guests have other ones."""
         huge = "<hugepages/>" if self.hugepages else ""
         immediate = "<allocation mode='immediate'/>" if self.immediate else ""
-        cell = (f"<cpu><numa><cell id='0' cpus='0-{self.vcpus - 1}' memory='{self.memory_mib}' unit='MiB'/>"
-                "</numa></cpu>" if self.cells else "")
+        return {
+            "vcpu": f"<vcpu placement='auto'>{self.vcpus}</vcpu>",
+            "tune": f"<numatune><memory mode='{self.mode}' placement='auto'/></numatune>" if self.mode else "",
+            "backing": huge + immediate,
+            "cpu": (f"<cpu><numa><cell id='0' cpus='0-{self.vcpus - 1}' memory='{self.memory_mib}' unit='MiB'/>"
+                    "</numa></cpu>" if self.cells else ""),
+        }
+
+    def xml(self):
+        disk = pathlib.Path(f"/tmp/{self.name}.img")
+        self.write_disk(disk)
+        parts = self.parts()
         return f"""<domain type='qemu'><name>{self.name}</name><memory unit='MiB'>{self.memory_mib}</memory>
-<vcpu placement='auto'>{self.vcpus}</vcpu><iothreads>1</iothreads>{tune}
-<memoryBacking>{huge}{immediate}</memoryBacking>
-<os><type arch='x86_64' machine='pc'>hvm</type></os>{cell}
+{parts["vcpu"]}<iothreads>1</iothreads>{parts["tune"]}
+<memoryBacking>{parts["backing"]}</memoryBacking>
+<os><type arch='x86_64' machine='pc'>hvm</type></os>{parts["cpu"]}
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
 <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{disk}'/>
 <target dev='hda' bus='ide'/></disk><controller type='usb' model='none'/><memballoon model='none'/>
 </devices></domain>"""
 
-    def start(self):
-        """Begins to start the domain; several may be under way."""
+    def start(self, *options):
+        """Begins to start the domain, with options of virsh create; several may be under way."""
         path = pathlib.Path(f"/tmp/{self.name}.xml")
         path.write_text(self.xml())
-        self.starter = subprocess.Popen(["virsh", "-q", "-c", "qemu:///system", "create", str(path)],
+        self.starter = subprocess.Popen(["virsh", "-q", "-c", "qemu:///system", "create", *options, str(path)],
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def started(self, timeout_s=300):
@@ -223,6 +306,26 @@ class Domain:
             for node, count in counts.items():
                 nodes[node] = nodes.get(node, 0) + count
         return nodes, sorted(policies)
+
+    def share(self, node):
+        """Of its memory, as far as it is there."""
+        return share(self.memory()[0], node)
+
+    def pages(self):
+        """Addresses of its memory."""
+        for line in pathlib.Path(f"/proc/{self.pid()}/maps").read_text().splitlines():
+            low, high = (int(number, 16) for number in line.split()[0].split("-"))
+            if high - low == self.memory_mib * MIB:
+                return range(low, high, PAGE)
+        raise RuntimeError(f"{self.name}: no memory found")
+
+    def scatter(self, shares):
+        """Puts what is there of its memory where it should not be: by node, how much of it."""
+        pages, at = self.pages(), 0
+        for node, part_of_all in shares:
+            part = pages[at:at + int(len(pages) * part_of_all)]
+            at += len(part)
+            move_pages(self.pid(), part, [node] * len(part))
 
     def status_kib(self, field):
         """VmRSS, VmSwap... of the QEMU process; None if it is gone."""

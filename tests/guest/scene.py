@@ -28,8 +28,8 @@ def check(fact, holds, seen=""):
 
 
 def wait_for(fact, holds, seen=lambda: "not in time", seconds=240):
-    """Checks that something becomes true in time. A look that a busy host or a move holds up is tried again a minute
-    later."""
+    """Checks that something becomes true in time. A look that a busy host or a move holds up is tried again some
+    seconds later, at most a minute."""
     end = time.monotonic() + seconds
     while not holds() and time.monotonic() < end:
         time.sleep(0.5)
@@ -53,14 +53,15 @@ def move_pages(pid, addresses, nodes=None):
 
 
 class Daemon:
-    """Ours, out of a build tree, in the foreground; it answers when this returns."""
+    """Ours, out of a build tree, in the foreground; it answers when this returns. What it says may go to a file."""
 
-    def __init__(self, build, config):
+    def __init__(self, build, config, log=None, options=()):
         self.build = build
         self.environment = {**os.environ, "LD_LIBRARY_PATH": str(build / ".libs")}
-        path = pathlib.Path("/tmp/placed.conf")
-        path.write_text(config)
-        self.process = subprocess.Popen([build / "daemon/placed", "--foreground", "--config", path])
+        self.config = pathlib.Path("/tmp/placed.conf")
+        self.config.write_text(config)
+        self.process = subprocess.Popen([build / "daemon/placed", "--foreground", "--config", self.config, *options],
+                                        stdout=log, stderr=log and subprocess.STDOUT)
         while self.placectl("status").returncode:
             if self.process.poll() is not None:
                 sys.exit("the daemon did not start")
@@ -69,6 +70,11 @@ class Daemon:
     def placectl(self, *words):
         return subprocess.run([self.build / ".libs/placectl", *words], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, env=self.environment, check=False)
+
+    def reload(self, config):
+        self.config.write_text(config)
+        done = self.placectl("reload")
+        check("placectl reload", done.returncode == 0, done.stdout)
 
     def status(self):
         return json.loads(self.placectl("status", "--json").stdout)

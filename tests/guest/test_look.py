@@ -5,33 +5,16 @@
 """Classes by real libvirt and QEMU; residency on real nodes."""
 
 import os
-import pathlib
 import re
-import shutil
-import subprocess
-import sys
 
 import pytest
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-sys.dont_write_bytecode = True
-import topology  # noqa: E402  pylint: disable=wrong-import-position
-
-BUILD = pathlib.Path(os.environ.get("PLACED_BUILD", ".")).resolve()
+from booted import BUILD, HERE, NEEDS_HOST, boot
 
 pytestmark = [
-    pytest.mark.skipif(not shutil.which("qemu-system-x86_64") or not (topology.cache_dir() / "kernel/boot").is_dir(),
-                       reason="no QEMU or no unpacked kernel: see tests/guest/README.md"),
+    NEEDS_HOST,
     pytest.mark.skipif(os.geteuid() != 0, reason="files of root must be readable: run as root"),
 ]
-
-
-def boot(*arguments):
-    done = subprocess.run([HERE / "run", "-q", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, check=False)
-    print(done.stdout, done.stderr)
-    return done
 
 
 def built(name):

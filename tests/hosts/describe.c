@@ -84,6 +84,16 @@ static void print_nodes(const struct place_host *host)
 	printf("],\n");
 }
 
+/* Which of its memory comes from one node alone. */
+static void print_parts(const struct place_guest *guest)
+{
+	printf("\"parts\": {");
+	for (size_t i = 0; i < guest->n_parts; i++)
+		printf("%s\"%u\": %" PRIu64, i ? ", " : "", guest->parts[i].node,
+		       guest->parts[i].bytes);
+	printf("}, ");
+}
+
 static void print_guests(const struct place_sample *sample)
 {
 	static const char *const binds[PLACE_BIND_COUNT] = {
@@ -113,6 +123,7 @@ static void print_guests(const struct place_sample *sample)
 		print_number("start_ns", known & PLACE_GUEST_START, guest->start_ns);
 		print_set("mems", &guest->mems);
 		print_set("cpus", &guest->cpus);
+		print_parts(guest);
 		printf("\"hugepage_bytes\": %" PRIu64 "}", guest->hugepage_bytes);
 	}
 	printf("],\n");

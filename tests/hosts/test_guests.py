@@ -153,7 +153,18 @@ def test_cells_of_a_guest_add_up(guest_of):
         args += ["-object", '{"qom-type":"memory-backend-ram","id":"ram-node%d","size":4294967296,'
                             '"host-nodes":[%d],"policy":"bind"}' % (cell, node)]
     guest = guest_of(args)
-    assert (guest["mems"], guest["memory_bytes"]) == ("1-2", 8 * GIB)
+    assert (guest["mems"], guest["memory_bytes"], guest["parts"]) == ("1-2", 8 * GIB, {})
+
+
+@pytest.mark.parametrize("mems, parts", [("0-3", {"1": 2 * GIB, "2": 6 * GIB}), ("1-2", {"1": 2 * GIB, "2": 6 * GIB}),
+                                         ("2-3", {}), ("0,3", {})])
+def test_cells_on_nodes_of_their_own(mems, parts, guest_of):
+    """As long as the cpuset has these nodes: else the kernel has taken the policies to others."""
+    args = ["-m", "8192", "-smp", "2"]
+    for cell, node, gib in ((0, 1, 2), (1, 2, 6)):
+        args += ["-object", f"memory-backend-ram,id=ram-node{cell},size={gib}G,host-nodes={node},policy=bind",
+                 "-numa", f"node,nodeid={cell},cpus={cell},memdev=ram-node{cell}"]
+    assert guest_of(args, mems=mems)["parts"] == parts
 
 
 @pytest.mark.parametrize("objects", [

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "../random.h"
 #include "decide/advise.h"
 #include "decide/model.h"
 
@@ -46,24 +47,6 @@ struct answer {
 };
 
 /* ---- hosts -------------------------------------------------------------------------------- */
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * UINT64_C(2685821657736338717);
-}
-
-static unsigned below(uint64_t *state, unsigned limit)
-{
-	return (unsigned)((next_random(state) >> 33) % limit);
-}
-
-static bool one_in(uint64_t *state, unsigned n)
-{
-	return below(state, n) == 0;
-}
 
 static void make_node(struct host *host, size_t i, unsigned *id, unsigned *cpu, uint64_t *random)
 {

@@ -9,6 +9,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -17,6 +18,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PLACED = BUILD / "placed"
 HOSTS = SOURCE / "tests/hosts/recorded"
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+LIMIT_S = 30
 ANSWER = re.compile(r"[0-9]+([-,][0-9]+)*\n")
 LINE = re.compile(r"booked_ns (\d+) vcpus_centi (\d+) memory_bytes (\d+) pid \d+ start_ns \d+ seen_ns \d+ "
                   r"nodes ([0-9,-]+)")
@@ -110,6 +112,16 @@ class Box:
         found = [LINE.fullmatch(line) for line in lines[1:]]
         assert all(found), lines
         return [(int(match[1]), int(match[2]), int(match[3]), match[4]) for match in found]
+
+
+def until(condition, what="what never came"):
+    """The value of condition() once it is true; the limit only ends a test that has failed."""
+    end = time.monotonic() + LIMIT_S
+    while not (value := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"waited in vain for {what}")
+        time.sleep(0.01)
+    return value
 
 
 def answers(done):

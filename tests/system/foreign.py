@@ -6,7 +6,6 @@
 import os
 import pathlib
 import re
-import time
 
 import pytest
 
@@ -20,17 +19,6 @@ KEYS = {"2015": 0xdeadbeef, "2025": 0xaddaadda}
 POWERLESS = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--ambient-caps", "-all"]
 
 needs_numad = pytest.mark.skipif(not NUMAD.exists(), reason="no Debian numad unpacked: tests/guest/fetch")
-
-
-def soon(check, seconds=30):
-    """What is true at last. The time only ends a test that would fail anyway."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.01)
-    return pytest.fail("it never came")
 
 
 def sysv(box, *arguments, before=()):

@@ -24,7 +24,7 @@ static struct place_node_sample raw[2] = {
 	  .total_bytes = 64 * GIB,
 	  .free_bytes = 40 * GIB,
 	  .n_pools = 2,
-	  .pools = { { 2 << 20, 10, 7 }, { 1 << 30, 4, 0 } } },
+	  .pools = { { 2 << 20, 10, 7, 0 }, { 1 << 30, 4, 0, 0 } } },
 	{ 0 },
 };
 static struct place_guest guests[GUESTS_MAX];

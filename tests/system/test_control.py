@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from box import BUILD, NOBODY, needs_root, placectl
+from box import BUILD, NOBODY, needs_root, placectl, until
 
 pytestmark = needs_root
 LIMIT_S = 20
@@ -60,11 +60,8 @@ class Daemon:
         self.box.shell('kill -KILL "$1"\n'
                        'while grep -q "^State:.[^Z]" "/proc/$1/status" 2>/dev/null; do sleep 0.01; done', self.pid())
 
-    def is_gone(self):
-        end = time.monotonic() + LIMIT_S
-        while (self.box.root / "run/numad.pid").exists() and time.monotonic() < end:
-            time.sleep(0.01)
-        return not (self.box.root / "run/numad.pid").exists()
+    def wait_gone(self):
+        until(lambda: not (self.box.root / "run/numad.pid").exists(), "the end")
 
 
 LINES = [
@@ -155,7 +152,7 @@ def test_scan_time_comes_back(box):
     daemon.log(f"Changing THP scan time in {THP} from 500 to 1000 ms.")
     assert daemon.thp.read_text() == "1000\n"
     assert daemon.order("-i", "0").returncode == 0
-    assert daemon.is_gone()
+    daemon.wait_gone()
     assert daemon.thp.read_text() == "10000\n"
 
 

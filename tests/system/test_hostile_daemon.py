@@ -18,8 +18,8 @@ import subprocess
 
 import pytest
 
-from box import BUILD, NOBODY, answers, descendants, needs_root, placectl
-from foreign import outer_pid, soon
+from box import BUILD, NOBODY, answers, descendants, needs_root, placectl, until
+from foreign import outer_pid
 
 pytestmark = needs_root
 DAEMON = BUILD / "daemon/placed"
@@ -79,7 +79,7 @@ class Daemon:
         def has_counted():
             answers(self.box.ask("1:1"))
             return self.counter("answers_total") > before
-        soon(has_counted)
+        until(has_counted)
         status = self.status()["daemon"]
         assert (status["pid"], status["mode"]) == (self.inner, "active")
 
@@ -95,7 +95,7 @@ def fixture_daemon(box):
     yield made
     made.still_answers()
     os.kill(made.pid, signal.SIGTERM)
-    soon(lambda: not (box.root / "run/placed/placed.pid").exists())
+    until(lambda: not (box.root / "run/placed/placed.pid").exists())
 
 
 @contextlib.contextmanager
@@ -118,7 +118,7 @@ def guest(box, script, *arguments, before=NOBODY, ends_with="\n    print('ready'
 
 def see(daemon, inner):
     """What the daemon knows of a guest once it has looked at it."""
-    return soon(lambda: (found := daemon.guest(inner)) and found["class"] != "unreadable" and found)
+    return until(lambda: (found := daemon.guest(inner)) and found["class"] != "unreadable" and found)
 
 
 # ---- what is sent --------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_process_with_600_groups(daemon, box):
         assert len(re.search(r"^Groups:(.*)$", status, re.M)[1].split()) == 600
         see(daemon, inner)
         daemon.still_answers()
-        seen = soon(lambda: (found := daemon.guest(inner))["bytes_source"] == "samples" and found)
+        seen = until(lambda: (found := daemon.guest(inner))["bytes_source"] == "samples" and found)
         assert 32 * MIB <= seen["resident_bytes"] < 64 * MIB, seen
         assert 24 * MIB <= sum(seen["bytes"].values()) < 64 * MIB, seen
 
@@ -226,12 +226,12 @@ def test_comm_with_brackets_spaces_and_newlines(daemon, box):
             assert "\x1b" not in daemon.placectl("explain", str(inner))
         assert "\x1b" not in daemon.placectl("status")
         daemon.still_answers()
-    soon(lambda: not {*pids} & {guest["pid"] for guest in daemon.status()["guests"]})
+    until(lambda: not {*pids} & {guest["pid"] for guest in daemon.status()["guests"]})
 
 
 def test_thousands_of_short_lived_processes_named_qemu(daemon, box):
     """It follows none of them for long: nothing of them stays."""
-    soon(lambda: daemon.descriptors() <= 40)
+    until(lambda: daemon.descriptors() <= 40)
     before = daemon.descriptors()
     shutil.copy("/bin/true", box.root / "run/ours/qemu")
     storm = [box.start(*NOBODY, "sh", "-c", "i=0; while [ $i -lt 1500 ]; do /run/ours/qemu -m 1024 & i=$((i+1)); "
@@ -247,9 +247,9 @@ def test_thousands_of_short_lived_processes_named_qemu(daemon, box):
         for process in storm:
             assert process.communicate()[1] == "" and process.returncode == 0
         see(daemon, inner)
-    soon(lambda: not daemon.status()["guests"])
-    soon(lambda: daemon.descriptors() <= before)
-    soon(lambda: not [*descendants(daemon.pid)])
+    until(lambda: not daemon.status()["guests"])
+    until(lambda: daemon.descriptors() <= before)
+    until(lambda: not [*descendants(daemon.pid)])
 
 
 # Since Linux 4.17 arguments on a page of a file are not read at all (CVE-2018-1120), so that a file system cannot
@@ -326,7 +326,7 @@ def test_guests_behind_one_that_is_held_back(box):
         with open(log, "w", encoding="utf-8") as out:
             daemon = box.start(DAEMON, "--foreground", "-i", "600:600", stdout=out, stderr=out)
         # Nobody asks: a question would be a turn.
-        soon(lambda: {*good} <= {int(pid) for pid in re.findall(r"guest_seen pid=(\d+)", log.read_text())})
+        until(lambda: {*good} <= {int(pid) for pid in re.findall(r"guest_seen pid=(\d+)", log.read_text())})
         assert box.run(DAEMON, "-i", "0").returncode == 0
         assert daemon.wait(timeout=60) == 0
         assert f"pid={held} note=" in log.read_text()
@@ -345,11 +345,11 @@ def test_arguments_held_back(daemon, box):
         for inner in good:
             see(daemon, inner)
         for inner in held:
-            soon(lambda inner=inner: daemon.guest(inner) and daemon.guest(inner)["class"] == "unreadable")
+            until(lambda inner=inner: daemon.guest(inner) and daemon.guest(inner)["class"] == "unreadable")
         assert daemon.counter("looks_stuck_total") >= 3
         daemon.still_answers()
-    soon(lambda: not daemon.status()["guests"])
-    soon(lambda: not [*descendants(daemon.pid)])
+    until(lambda: not daemon.status()["guests"])
+    until(lambda: not [*descendants(daemon.pid)])
 
 
 def memory_hierarchy(box):
@@ -434,15 +434,15 @@ def test_pid_file_naming_another_process(box):
     box.shell("mkdir /run/theirs; cp /bin/sleep /run/theirs/numad; cp /bin/sleep /run/theirs/placed")
     stranger = box.start(*NOBODY, "/run/theirs/numad", "1000")
     other = box.start(*NOBODY, "/run/theirs/placed", "1000")
-    pid = soon(lambda: box.run("pgrep", "-x", "numad").stdout.split())[0]
+    pid = until(lambda: box.run("pgrep", "-x", "numad").stdout.split())[0]
     (box.root / "run/numad.pid").write_text(f"{pid}\n")
     box.placed_dir.mkdir(exist_ok=True)
-    (box.placed_dir / "placed.pid").write_text(soon(lambda: box.run("pgrep", "-x", "placed").stdout.split())[0] + "\n")
+    (box.placed_dir / "placed.pid").write_text(until(lambda: box.run("pgrep", "-x", "placed").stdout.split())[0] + "\n")
     daemon = Daemon(box)
     daemon.still_answers()
     assert (box.root / "run/numad.pid").read_text() == f"{daemon.inner}\n"
     assert box.run(DAEMON, "-i", "0").returncode == 0
-    soon(lambda: not (box.root / "run/numad.pid").exists())
+    until(lambda: not (box.root / "run/numad.pid").exists())
     for process in (stranger, other):
         assert process.poll() is None
         for inner in [*descendants(process.pid)]:

@@ -8,25 +8,14 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 
 import pytest
 
-from box import BUILD, answers, children, comm, needs_root, placectl
+from box import BUILD, answers, children, comm, needs_root, placectl, until
 
 JOURNALD = pathlib.Path("/lib/systemd/systemd-journald")
 pytestmark = [needs_root, pytest.mark.skipif(not JOURNALD.exists(), reason="no systemd-journald here")]
 LIMIT_S = 30
-
-
-def until(condition, what):
-    end = time.monotonic() + LIMIT_S
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.01)
-    return pytest.fail(f"waited in vain for {what}")
 
 
 def inner(process, name):

@@ -12,11 +12,10 @@ import re
 import signal
 import socket
 import subprocess
-import time
 
 import pytest
 
-from box import BUILD, NOBODY, comm, descendants, needs_root
+from box import BUILD, NOBODY, comm, descendants, needs_root, until
 
 pytestmark = needs_root
 DAEMON = BUILD / "daemon/placed"
@@ -24,17 +23,6 @@ DAEMON = BUILD / "daemon/placed"
 LIVING = BUILD / "tests/system/life_server"
 OUR_PID, NUMAD_PID = "run/placed/placed.pid", "run/numad.pid"
 LIMIT_S = 20
-
-
-def until(condition, what):
-    """The value of condition() once it is true; the limit is for hosts that are busy, not for us."""
-    end = time.monotonic() + LIMIT_S
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.01)
-    return pytest.fail(f"waited in vain for {what}")
 
 
 def read(path):

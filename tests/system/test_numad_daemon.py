@@ -9,8 +9,8 @@ import signal
 
 import pytest
 
-from box import BUILD, NOBODY, answers, needs_root
-from foreign import KEYS, POWERLESS, do, fixture_numad, needs_numad, outer_pid, queues, soon, sysv  # noqa: F401
+from box import BUILD, NOBODY, answers, needs_root, until
+from foreign import KEYS, POWERLESS, do, fixture_numad, needs_numad, outer_pid, queues, sysv  # noqa: F401
 
 DAEMON = BUILD / "daemon/placed"
 pytestmark = needs_root
@@ -26,8 +26,8 @@ def start(box, before=()):
 
 
 def is_gone(box):
-    soon(lambda: not (box.root / "run/numad.pid").exists())
-    soon(lambda: not queues(box))
+    until(lambda: not (box.root / "run/numad.pid").exists())
+    until(lambda: not queues(box))
 
 
 def log(box):
@@ -46,11 +46,11 @@ def test_foreign_client(box, numad, generation):
     """Its answers are booked as ours are, its orders are carried out, and it can end the daemon."""
     start(box)
     assert {row["perms"] for row in queues(box).values()} == {"600"}
-    for _ in range(30):
+    for _ in range(10):
         answers(box.run(numad[generation], "-w", "1.5:64"))
-    assert [promise[1:3] for promise in box.promises()] == [(150, 64 << 20)] * 30
+    assert [promise[1:3] for promise in box.promises()] == [(150, 64 << 20)] * 10
     assert box.run(numad[generation], "-u", "90").returncode == 0
-    soon(lambda: "Changing target utilization to 90" in log(box))
+    until(lambda: "Changing target utilization to 90" in log(box))
     assert box.run(numad[generation], "-i", "0").returncode == 0
     is_gone(box)
 
@@ -63,7 +63,7 @@ def test_values_that_numad_would_take(box, numad):
     for letter, value in (("u", 0), ("u", 131), ("m", -1), ("m", 101), ("H", 5), ("H", 1000001), ("t", 101), ("x", 0),
                           ("p", -1), ("u", 77)):
         do(box, "send", "2015", pid, 77, letter, value, 0)
-    soon(lambda: "Changing target utilization to 77" in log(box))
+    until(lambda: "Changing target utilization to 77" in log(box))
     lines = [line[26:] for line in log(box)[len(before):].splitlines()]
     assert lines == ["Changing target utilization to 77"]
     still_answers(box, numad)
@@ -111,7 +111,7 @@ def test_odd_messages(box, numad, generation):
         do(box, "send", generation, pid, source, "w", 100, 1)
     do(box, "send", generation, pid, 1, "q", 3, 4, "\n%s%n")
     still_answers(box, numad)
-    soon(lambda: "Unexpected msg command: q 3 4 \\x0a%s%n from PID 1\n" in log(box))
+    until(lambda: "Unexpected msg command: q 3 4 \\x0a%s%n from PID 1\n" in log(box))
 
 
 @needs_numad
@@ -119,7 +119,7 @@ def test_queues_removed_in_the_middle(box, numad):
     start(box)
     for generation in KEYS:
         do(box, "remove", generation)
-    soon(lambda: len(queues(box)) == len(KEYS))
+    until(lambda: len(queues(box)) == len(KEYS))
     still_answers(box, numad)
 
 

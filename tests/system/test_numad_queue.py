@@ -13,8 +13,8 @@ import subprocess
 
 import pytest
 
-from box import BUILD, NOBODY, answers, needs_root
-from foreign import KEYS, POWERLESS, do, fixture_numad, needs_numad, outer_pid, queues, soon, sysv  # noqa: F401
+from box import BUILD, NOBODY, answers, needs_root, until
+from foreign import KEYS, POWERLESS, do, fixture_numad, needs_numad, outer_pid, queues, sysv  # noqa: F401
 
 SERVER = BUILD / "tests/system/queue_server"
 ASK_FOREIGN = BUILD / "tests/system/ask_foreign"
@@ -55,7 +55,7 @@ class Server:
         def check():
             found = self.counters()
             return all(found[key] == number for key, number in expected.items())
-        soon(check)
+        until(check)
 
     def stop(self):
         """Ends it; gives what it said on stderr."""
@@ -228,7 +228,7 @@ def test_strangers_can_do_nothing(box, generation):
     do(box, "send", generation, server.pid, 77, "w", 100, 1)
     server.wait_for("ask")
     server.say("release")
-    soon(lambda: queues(box)[generation]["qnum"] == "1")
+    until(lambda: queues(box)[generation]["qnum"] == "1")
     attempts = {"forged order": ("send", generation, server.pid, 1, "i", 0, 0),
                 "forged request": ("send", generation, server.pid, 1, "w", 100, 1),
                 "forged reply": ("send", generation, 77, server.pid, "w", 0, 0, "0-1023"),
@@ -379,8 +379,8 @@ def expect_error(box, name, deadline_ms=20000, before=()):
 def fixture_foreign_daemon(box, numad, request):
     """Debian's numad as a daemon; its pid inside the box."""
     assert box.run(numad[request.param], "-i", "5:15").returncode == 0
-    pid = soon(lambda: (box.root / "run/numad.pid").exists() and (box.root / "run/numad.pid").read_text())
-    soon(lambda: request.param in queues(box))
+    pid = until(lambda: (box.root / "run/numad.pid").exists() and (box.root / "run/numad.pid").read_text())
+    until(lambda: request.param in queues(box))
     return int(pid), request.param
 
 
@@ -396,8 +396,8 @@ def halt(box, pid):
     """Stops it, and waits until each of its threads has stopped."""
     pid = outer_pid(box, pid)
     os.kill(pid, signal.SIGSTOP)
-    soon(lambda: all(re.search(r"^State:\s+T", status.read_text(), re.M)
-                     for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status")))
+    until(lambda: all(re.search(r"^State:\s+T", status.read_text(), re.M)
+                      for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status")))
 
 
 ADVICE = "Getting NUMA pre-placement advice for"
@@ -413,7 +413,7 @@ def test_placed_asks_the_foreign_daemon(box, foreign_daemon):
     """Also many at once: no client of ours takes what is another's."""
     _, generation = foreign_daemon
     answers(box.ask("1:64"))
-    soon(lambda: n_asked(box) == 1)
+    until(lambda: n_asked(box) == 1)
     clients = [box.start("/run/ours/placed", "-w", "1:64") for _ in range(40)]
     for client in clients:
         out, errors = client.communicate(timeout=60)
@@ -424,7 +424,7 @@ def test_placed_asks_the_foreign_daemon(box, foreign_daemon):
         """Answers that come too late are taken out by whoever asks next."""
         answers(box.ask("1:64"))
         return queues(box)[generation]["qnum"] == "0"
-    soon(is_tidy)
+    until(is_tidy)
 
 
 @needs_numad
@@ -478,7 +478,7 @@ def false_numad(box, user=()):
     path.mkdir()
     shutil.copy("/bin/sleep", path / "numad")
     process = box.start(*user, "/run/false/numad", "1000")
-    pid = soon(lambda: [int(word) for word in box.run("pgrep", "-x", "numad").stdout.split()])[0]
+    pid = until(lambda: [int(word) for word in box.run("pgrep", "-x", "numad").stdout.split()])[0]
     (box.root / "run/numad.pid").write_text(f"{pid}\n")
     return process, pid
 
@@ -510,7 +510,7 @@ def test_our_own_daemon_is_not_foreign(box):
     shutil.copy("/bin/sleep", path / "placed")
     (path / "numad").symlink_to("placed")
     process = box.start("/run/own/numad", "1000")
-    pid = soon(lambda: box.run("pgrep", "-x", "numad").stdout.strip())
+    pid = until(lambda: box.run("pgrep", "-x", "numad").stdout.strip())
     (box.root / "run/numad.pid").write_text(f"{pid}\n")
     do(box, "make", "2015", "600")
     expect_error(box, "ENOENT")
@@ -556,7 +556,7 @@ def test_odd_replies(box, name):
     offset, letter, text = REPLIES[name]
     do(box, "make", "2015", "600")
     client = box.start(ASK_FOREIGN, "1:100", "20000")
-    source = soon(lambda: sysv(box, "take", "2015", pid).stdout.split())[0]
+    source = until(lambda: sysv(box, "take", "2015", pid).stdout.split())[0]
     do(box, "send", "2015", source, pid + offset, letter, 0, 0, text)
     assert client.wait(timeout=60) == 1
     assert client.stderr.read() == "EBADMSG\n"

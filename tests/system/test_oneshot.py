@@ -11,12 +11,11 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 
 from box import (ANSWER, BUILD, HOSTS, NOBODY, PLACED, answers, children, comm, descendants, environment, needs_root,
-                 placectl)
+                 placectl, until)
 
 GIB = 1 << 30
 NO_ROOM = "nothing holds the request"
@@ -34,7 +33,7 @@ def test_recorded_hosts_need_no_root():
 
 
 @pytest.mark.parametrize("root, said", [("/nowhere", "/nowhere: No such file or directory"),
-                                        ("/etc/passwd", "/etc/passwd: Not a directory")])
+                                        ("/etc/passwd", "/etc/passwd: Not a directory"), ("", "--root: no path")])
 def test_root_that_is_none(root, said):
     done = ask_here("-w", "1:1", "--root", root)
     assert (done.returncode, done.stdout) == (1, "")
@@ -238,15 +237,6 @@ def test_no_memory_is_promised_twice(box):
     assert "-" in box.ask(request).stdout
 
 
-def wait_for(condition, what):
-    """What is bound to happen; the limit only ends a test that has failed."""
-    end = time.monotonic() + 30
-    while not (found := condition()):
-        assert time.monotonic() < end, what
-        time.sleep(0.001)
-    return found
-
-
 def has_let_go(pid):
     """Whether a child has given up its parent's output; before that it has asked to die with it."""
     try:
@@ -268,7 +258,7 @@ def start_held(box, tries=20):
         lock = open(box.placed_dir / "lock", "r+b")  # pylint: disable=consider-using-with
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = box.start("/run/ours/placed", "-w", "1:1")
-        pids = wait_for(lambda: placed_processes(process) or (process.poll() is not None and (0, 0)), "no child")
+        pids = until(lambda: placed_processes(process) or (process.poll() is not None and (0, 0)), "the child")
         if pids[1]:
             return process, *pids, lock
         lock.close()
@@ -293,7 +283,7 @@ def test_asker_dies(box, number):
     process.communicate(timeout=60)
     lock.close()
     try:
-        wait_for(lambda: is_gone(child), "the child lives on")
+        until(lambda: is_gone(child), "the child's end")
     finally:
         if not is_gone(child):
             os.kill(child, signal.SIGKILL)
@@ -309,7 +299,7 @@ def test_child_stuck(box):
     assert process.returncode == 0
     assert ANSWER.fullmatch(stdout)
     assert "timed out" in stderr
-    wait_for(lambda: is_gone(child), "the child lives on")
+    until(lambda: is_gone(child), "the child's end")
 
 
 @needs_root
@@ -321,6 +311,15 @@ def test_child_crashes(box):
     assert process.returncode == 0
     assert ANSWER.fullmatch(stdout)
     assert "Input/output error" in stderr
+
+
+@needs_root
+def test_no_child_can_be_made(box):
+    """A user at his limit of processes: nobody reads guests for him without a deadline."""
+    alone = ["setpriv", "--reuid", "61234", "--regid", "61234", "--clear-groups"]
+    assert box.run("prlimit", "--nproc=1", *alone, "sh", "-c", "(true) || exit 9").returncode != 0
+    said = answers(box.ask("1:1", before=["prlimit", "--nproc=1", *alone]))
+    assert "answered without looking at the guests: Resource temporarily unavailable" in said
 
 
 @needs_root

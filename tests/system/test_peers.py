@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from box import ANSWER, BUILD, needs_root
+from box import ANSWER, BUILD, needs_root, until
 
 pytestmark = needs_root
 
@@ -169,9 +169,7 @@ def test_logrotate(numad):
     moved = numad.log_path.with_suffix(".log.1")
     numad.log_path.rename(moved)
     numad.box.shell("kill -HUP \"$(cat /run/numad.pid)\"")
-    end = time.monotonic() + LIMIT_S
-    while not numad.log_path.exists() and time.monotonic() < end:
-        time.sleep(0.01)
+    until(numad.log_path.exists, "the new log")
     numad.says("Changing interval to 4:5", "-i", "4:5")
     assert "to 4:5" not in moved.read_text()
     numad.stop()

@@ -87,6 +87,8 @@ def test_options_stand_anywhere():
 
 @pytest.mark.parametrize("arguments, said", [
     (["advise", "x"], "placectl: not of the form CPUS[:MIB]: x\n"),
+    (["advise", "1:4G"], "placectl: not of the form CPUS[:MIB]: 1:4G\n"),
+    (["advise", "1;2"], "placectl: not of the form CPUS[:MIB]: 1;2\n"),
     (["advise", "2:"], "placectl: not of the form CPUS[:MIB]: 2:\n"),
     (["advise", "1:9999999999"], "placectl: not of the form CPUS[:MIB]: 1:9999999999\n"),
     (["advise", "1:1", "--root", "/nowhere"], "placectl: /nowhere: No such file or directory\n"),

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from box import BUILD, answers, descendants, needs_root
-from foreign import outer_pid, queues, soon
+from box import BUILD, answers, descendants, needs_root, until
+from foreign import outer_pid, queues
 
 pytestmark = needs_root
 DAEMON = BUILD / "daemon/placed"
@@ -37,7 +37,7 @@ def is_running(pid):
 
 def stop(box, pid):
     os.kill(pid, signal.SIGTERM)
-    soon(lambda: not is_running(pid))
+    until(lambda: not is_running(pid))
     assert not (box.placed_dir / "placed.pid").exists()
 
 
@@ -46,20 +46,23 @@ def test_killed_at_any_moment(box):
     box.shell("cp /bin/sleep /run/ours/qemu-system-x86_64")
     # Older than any promise: none of them is who a place was asked for.
     guests = [box.start("/run/ours/qemu-system-x86_64", "1000") for _ in range(3)]
-    soon(lambda: len(box.run("pgrep", "-x", "qemu-system-x86").stdout.split()) == len(guests))
+    until(lambda: len(box.run("pgrep", "-x", "qemu-system-x86").stdout.split()) == len(guests))
     for _ in range(15):
         pid = start(box)
         before = len(box.promises()) if box.ledger.exists() else 0
-        asking = [box.start("/run/ours/placed", "-w", "1:1") for _ in range(8)]
+        # Without memory: a small host could not hold that of them all, and what it cannot hold is not booked.
+        asking = [box.start("/run/ours/placed", "-w", "1") for _ in range(8)]
         time.sleep(random.uniform(0, 0.2))
         children = [*descendants(pid)]
         os.kill(pid, signal.SIGKILL)
         for process in asking:
             stdout, stderr = process.communicate(timeout=60)
-            assert (process.returncode, stdout != "", stderr) == (0, True, "")
+            assert (process.returncode, stdout != "") == (0, True)
+            # On a busy machine it may not have seen the guests yet, and says so.
+            assert stderr == "" or "could not be looked at in time" in stderr, stderr
         # Who was answered by the daemon in its last moment may have booked twice.
         assert len(box.promises()) >= before + len(asking)
-        soon(lambda: not any(is_running(child) for child in children))
+        until(lambda: not any(is_running(child) for child in children))
     for process in guests:
         for inner in descendants(process.pid):
             os.kill(inner, signal.SIGKILL)
@@ -80,7 +83,7 @@ def test_promises_outlive_the_picture_they_were_made_on(box):
     pid = start(box)
     for n in range(1, 6):
         guest = box.start("/run/ours/qemu-system-x86_64", "1000")
-        soon(lambda n=n: len(box.run("pgrep", "-x", "qemu-system-x86").stdout.split()) == 1)
+        until(lambda n=n: len(box.run("pgrep", "-x", "qemu-system-x86").stdout.split()) == 1)
         answers(box.ask(f"1:{n}"))
         assert [promise[2] >> 20 for promise in box.promises()] == [*range(1, n + 1)]
         for inner in descendants(guest.pid):

@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from box import BUILD, NOBODY, SOURCE, comm, descendants, needs_root
+from box import BUILD, NOBODY, SOURCE, comm, descendants, needs_root, until
 
 INIT = SOURCE / "init"
 EXPOSURE_MAX = 2.0
@@ -69,7 +69,7 @@ def test_what_the_unit_must_not_take_away():
     assert unit["PrivateUsers"] == ["no"], "other users' processes"
     assert unit["ProtectControlGroups"] == ["no"], "cpusets"
     assert unit["ProtectProc"] == ["default"], "other users' /proc"
-    assert "move_pages sched_setaffinity" in unit["SystemCallFilter"][-1]
+    assert unit["SystemCallFilter"][-1] == "move_pages sched_setaffinity mlockall"
     assert set(unit["CapabilityBoundingSet"][0].split()) == {"CAP_SYS_NICE", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}
     assert unit["KillMode"] == ["process"], "a child that hangs would hold up a stop"
     assert unit["RuntimeDirectoryPreserve"] == ["yes"], "the ledger"
@@ -134,13 +134,6 @@ def status_of(box):
             if not said.startswith("line"):
                 return "".join(lines)
             lines.append(said)
-
-
-def wait_until(condition):
-    end = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 class Systemd:
@@ -228,6 +221,10 @@ def test_service_runs(systemd):
     status = pathlib.Path(f"/proc/{box.main_pid()}/status").read_text()
     for line in ("CapEff:\t0000000000880004", "CapBnd:\t0000000000880004", "NoNewPrivs:\t1", "Seccomp:\t2"):
         assert line + "\n" in status
+    # Who has no CAP_SYS_RESOURCE here cannot give it that limit.
+    limits = pathlib.Path(f"/proc/{box.main_pid()}/limits").read_text()
+    if re.search(r"^Max locked memory +unlimited", limits, re.M):
+        assert re.search(r"^VmLck:\s+[1-9]", status, re.M), "its memory is locked"
     assert box.path("run/placed/placed.pid").read_text().strip() == box.show("MainPID")
     assert box.path("run/numad.pid").read_text().strip() == box.show("MainPID")
     queues_here = [line.split() for line in box.run("cat", "/proc/sysvipc/msg").stdout.splitlines()[1:]]
@@ -259,7 +256,7 @@ def test_guests_are_read_in_the_sandbox(systemd):
                              stdout=subprocess.PIPE, text=True)
     inner = guest.stdout.readline().strip()
     assert box.control("start", "placed.service").returncode == 0
-    wait_until(lambda: f" pid={inner} " in status_of(box))
+    until(lambda: f" pid={inner} " in status_of(box), "the guest")
     line, = (line for line in status_of(box).splitlines() if f" pid={inner} " in line)
     assert 'class="free"' in line and 'bytes_source="samples"' in line
     guest.kill()
@@ -275,7 +272,7 @@ def test_socket_unit_starts_the_daemon(systemd):
     assert box.control("start", "placed.socket").returncode == 0
     assert box.show("ActiveState") == "inactive"
     assert box.run(BUILD / "placed", "-w", "1:1").returncode == 0
-    wait_until(lambda: box.show("ActiveState") == "active")
+    until(lambda: box.show("ActiveState") == "active", "the unit")
     done = box.run(BUILD / "placed", "-u", "88")
     assert done.returncode == 0 and done.stderr == ""
     assert box.control("stop", "placed.service", "placed.socket").returncode == 0
@@ -306,7 +303,7 @@ def test_watchdog_restarts_what_hangs(systemd):
     time.sleep(4)
     assert box.main_pid() == first, "it hangs by itself"
     os.kill(first, signal.SIGSTOP)
-    wait_until(lambda: box.show("NRestarts") != "0" and box.show("ActiveState") == "active")
+    until(lambda: box.show("NRestarts") != "0" and box.show("ActiveState") == "active", "the restart")
     assert box.show("NRestarts") == "1" and box.main_pid() != first
 
 

@@ -4,6 +4,7 @@
 
 """placed and the socket of its daemon."""
 
+import fcntl
 import os
 import pathlib
 import re
@@ -15,7 +16,7 @@ import time
 
 import pytest
 
-from box import ANSWER, BUILD, NOBODY, answers, comm, descendants, needs_root
+from box import ANSWER, BUILD, NOBODY, answers, comm, descendants, needs_root, placectl, until
 
 pytestmark = needs_root
 SERVER = BUILD / "tests/system/socket_server"
@@ -586,10 +587,7 @@ def daemon(box):
     """The real one, which books; it moves nothing."""
     process = box.start(BUILD / "daemon/placed", "--foreground", "--dry-run", stdout=subprocess.DEVNULL,
                         stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 30
-    while not (box.placed_dir / "socket").exists():
-        assert time.monotonic() < end and process.poll() is None
-        time.sleep(0.01)
+    until((box.placed_dir / "socket").exists, "the daemon")
     yield next(pid for pid in descendants(process.pid) if comm(pid) == "placed")
     for pid in descendants(process.pid):
         os.kill(pid, signal.SIGCONT)
@@ -620,7 +618,8 @@ def test_forty_at_once_are_booked_once(box, daemon):
     """Whoever answers, the daemon or in the crowd the asker itself: one ledger, one promise each."""
     assert daemon
     n_unbooked = count_unbooked(ask_forty(box))
-    assert len(box.promises()) + n_unbooked == 40
+    # What the daemon could not write at once it may have written since.
+    assert 40 - n_unbooked <= len(box.promises()) <= 40
     assert answered_by(box) >= 1
 
 
@@ -636,6 +635,49 @@ def test_stopped_and_woken_up(box, daemon):
     n_unbooked += "nothing holds" in answers(box.ask())
     assert answered_by(box) == 2
     assert len(box.promises()) + n_unbooked == 42
+
+
+NO_ROOM = "nothing holds the request"
+NOT_YET = "the ledger cannot be written: the answer is not booked yet"
+
+
+def said_by_daemon(box, request):
+    """What it notes while it cannot have the lock; on a crowded machine the asker does not always wait for it."""
+    for _ in range(20):
+        said = answers(box.ask(request))
+        if NOT_YET in said or NO_ROOM in said:
+            return said
+    return pytest.fail("the daemon never answered")
+
+
+def usable_mib(box):
+    done = box.run(placectl(), "advise", "1:1", "--json")
+    return [int(number) >> 20 for number in re.findall(r'"usable_bytes":\s*(\d+)', done.stdout)]
+
+
+def test_lock_is_held_by_another(box, daemon):
+    """Promises that cannot be written count all the same: two guests of which there is room for one."""
+    assert daemon
+    large_mib = sum(usable_mib(box)) * 6 // 10
+    answers(box.ask())
+    heading = box.ledger.read_text().splitlines(True)[0]
+    with open(box.placed_dir / "lock", "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert NOT_YET in said_by_daemon(box, f"1:{large_mib}")
+        assert NO_ROOM in said_by_daemon(box, f"2:{large_mib}")
+        # Nor are they lost where somebody else writes.
+        now_ns = int(float(pathlib.Path("/proc/uptime").read_text().split()[0]) * 10**9)
+        box.ledger.write_text(f"{heading}booked_ns {now_ns} vcpus_centi 200 memory_bytes {2 << 20} pid 0 start_ns 0 "
+                              "seen_ns 0 nodes 0\n")
+        assert NO_ROOM in said_by_daemon(box, f"2:{large_mib}")
+        assert len(box.promises()) == 1
+
+    def is_written():
+        answers(box.ask("3:3"))
+        return large_mib in [promise[2] >> 20 for promise in box.promises()]
+    until(is_written, "the promise in the ledger")
+    assert {2, 3} <= {promise[2] >> 20 for promise in box.promises()}
+    assert [promise[2] >> 20 for promise in box.promises()].count(large_mib) == 1
 
 
 def test_nobody_books_nothing(box, daemon):

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import time
 
-from box import BUILD, HOSTS, NOBODY, answers, descendants, environment, needs_root, placectl
+from box import BUILD, HOSTS, NOBODY, answers, descendants, environment, needs_root, placectl, until
 
 pytestmark = needs_root
 
@@ -26,10 +26,7 @@ TOLD = 20
 @contextlib.contextmanager
 def daemon(box, *arguments):
     process = box.start(DAEMON, "--foreground", *arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + LIMIT_S
-    while not (box.placed_dir / "socket").exists():
-        assert time.monotonic() < end and process.poll() is None
-        time.sleep(0.01)
+    until((box.placed_dir / "socket").exists, "the daemon")
     try:
         yield process
     finally:

@@ -23,6 +23,11 @@ static bool script_is_alive(struct act *act)
 	return !own(act)->is_gone;
 }
 
+static bool script_is_streaming(struct act *act)
+{
+	return own(act)->is_streaming;
+}
+
 static struct script_page *page_at(struct script *script, const void *address)
 {
 	const uint64_t number = ((uintptr_t)address - SCRIPT_START) / SCRIPT_BASE;
@@ -44,6 +49,13 @@ static int isolate(struct script *script, struct script_page *page, int node, in
 {
 	if (!page || page->node < 0)
 		return -ENOENT;
+	if (page->hidden) {
+		page->hidden--;
+		return -ENOENT;
+	}
+	/* Queued, and not there yet. */
+	if (script->mark[page->head])
+		return -EBUSY;
 	if (page->node == node)
 		return 0;
 	if (page->is_shared && !(flags & MPOL_MF_MOVE_ALL))
@@ -52,10 +64,20 @@ static int isolate(struct script *script, struct script_page *page, int node, in
 		page->busy--;
 		return -EBUSY;
 	}
-	if (script->mark[page->head])
-		return -EBUSY;
 	script->mark[page->head] = 1;
 	return 1;
+}
+
+/* A fresh page counts as one of the pool, and the old one does no more. */
+static void take_of_pool(struct script *script, int from, int to)
+{
+	if (script->pool_pages[to] > script->pool_taken) {
+		script->pool_pages[to]--;
+		script->pool_pages[from]++;
+	} else {
+		script->pool_size[to]++;
+		script->pool_size[from]--;
+	}
 }
 
 /* Returns: 0, 1 where it is pinned, or -ENOMEM. */
@@ -71,7 +93,7 @@ static int migrate(struct script *script, unsigned head, int node)
 	}
 	script->now_ns += n * script->page_ns;
 	if (is_pool) {
-		script->pool_pages -= script->pool_pages > 0;
+		take_of_pool(script, script->pages[head].node, node);
 	} else {
 		if (script->free_bytes[node] < bytes)
 			return -ENOMEM;
@@ -96,6 +118,9 @@ static int migrate(struct script *script, unsigned head, int node)
 
 static long ask(struct script *script, size_t n, void **pages, int *status)
 {
+	while (*(volatile bool *)&script->keeps_question)
+		usleep(1000);
+	script->n_asked += (unsigned)n;
 	for (size_t i = 0; i < n; i++) {
 		struct script_page *page = page_at(script, pages[i]);
 
@@ -142,6 +167,13 @@ static long script_move_pages(struct act *act, size_t n, void **pages, const int
 		answers[i] = isolate(script, page, nodes[i], flags);
 		if (answers[i] <= 0) {
 			answers[i] = answers[i] ? answers[i] : nodes[i];
+			/* What is queued is moved first, and if some of that fails it is the end.
+			 */
+			if (failed) {
+				failed += (long)(n - i - 1);
+				break;
+			}
+			memset(script->mark, 0, sizeof(script->mark));
 			continue;
 		}
 		answers[i] = nodes[i];
@@ -175,6 +207,8 @@ static int script_find_huge(struct act *act, uint64_t start, uint64_t end, uint6
 
 static int script_find_present(struct act *act, uint64_t start, size_t n, bool *ret_present)
 {
+	if (own(act)->is_unreadable)
+		return -EBADF;
 	for (size_t i = 0; i < n; i++) {
 		const struct script_page *page =
 			page_at(own(act), (void *)(start + i * SCRIPT_BASE));
@@ -198,8 +232,31 @@ static int script_get_room(struct act *act, unsigned node, enum act_kind kind, u
 		.free_bytes = script->free_bytes[node],
 		.anon_huge_bytes = anon_huge,
 		.huge_blocks = script->huge_blocks,
-		.pool_pages = script->pool_pages,
+		.pool_pages = script->pool_pages[node],
 	};
+	return 0;
+}
+
+static int script_get_pools(struct act *act, uint64_t page_bytes, struct act_pools *ret_pools)
+{
+	*ret_pools = (struct act_pools){ 0 };
+	for (unsigned node = 0; page_bytes == own(act)->pool_bytes && node < SCRIPT_NODES; node++) {
+		place_set_add(&ret_pools->nodes, node);
+		ret_pools->pages[node] = own(act)->pool_size[node];
+	}
+	return 0;
+}
+
+static int script_set_pool(struct act *act, unsigned node, uint64_t page_bytes, uint64_t pages)
+{
+	struct script *script = own(act);
+
+	if (page_bytes != script->pool_bytes || node >= SCRIPT_NODES)
+		return -ENOENT;
+	script->n_pools_set++;
+	if (pages > script->pool_size[node])
+		pages -= script->pool_short;
+	script->pool_size[node] = pages + script->pool_beyond;
 	return 0;
 }
 
@@ -232,10 +289,13 @@ struct script *script_new(void)
 	static const struct act_ops ops = {
 		.attach = script_attach,
 		.is_alive = script_is_alive,
+		.is_streaming = script_is_streaming,
 		.move_pages = script_move_pages,
 		.find_huge = script_find_huge,
 		.find_present = script_find_present,
 		.get_room = script_get_room,
+		.get_pools = script_get_pools,
+		.set_pool = script_set_pool,
 		.get_pressure = script_get_pressure,
 		.now_ns = script_now_ns,
 		.sleep_ns = script_sleep_ns,

@@ -20,7 +20,7 @@ struct script_page {
 	unsigned busy; /* so many tries fail */
 	bool is_pinned;
 	bool is_shared;	 /* mapped by others: only MPOL_MF_MOVE_ALL */
-	unsigned hidden; /* absent to so many queries, by the kernel's balancing */
+	unsigned hidden; /* absent to so many questions and moves, by the kernel's balancing */
 };
 
 struct script {
@@ -28,15 +28,24 @@ struct script {
 	uint64_t now_ns, slept_ns;
 	uint64_t page_ns, call_ns, failed_ns; /* what a page costs, a call, a page that fails */
 	uint64_t free_bytes[SCRIPT_NODES], least_free_bytes[SCRIPT_NODES];
-	uint64_t huge_blocks, pool_pages, pool_bytes;
+	uint64_t huge_blocks, pool_bytes;
+	uint64_t pool_pages[SCRIPT_NODES]; /* free ones */
+	uint64_t pool_size[SCRIPT_NODES];
+	uint64_t pool_taken;  /* so many of the free ones are gone when they are to be used */
+	uint64_t pool_short;  /* a pool that is to grow gets so many less */
+	uint64_t pool_beyond; /* so many more on any, for surplus pages on others */
 	bool can_scan;
-	unsigned n_calls, n_addresses, n_split;
+	unsigned n_calls, n_addresses, n_split, n_pools_set;
+	unsigned n_asked;	 /* pages that were asked for */
 	unsigned most_addresses; /* of a call */
 	unsigned gone_after;	 /* calls, 0: never */
 	unsigned stall_after;	 /* from this call on it does not come back, 0: never */
 	uint64_t stalled_us;
-	unsigned nap_us; /* real time that a call takes */
+	unsigned nap_us;     /* real time that a call takes */
+	bool is_unreadable;  /* its pagemap */
+	bool keeps_question; /* one waits until this is false */
 	bool is_gone;
+	bool is_streaming;
 	struct script_page pages[SCRIPT_PAGES];
 	uint8_t mark[SCRIPT_PAGES]; /* isolated in this call */
 };

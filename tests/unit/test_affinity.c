@@ -17,6 +17,7 @@
 #include "act/affinity.h"
 #include "act/affinity_cells.h"
 #include "state_dir.h"
+#include "tree.h"
 
 #define START_NS UINT64_C(50000000) /* 5 ticks */
 #define NOW_NS UINT64_C(90000000)
@@ -24,12 +25,37 @@
 
 #define STAT "100 (qemu (x) y) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 3 0 5 1 1\n"
 
-static char top[] = "/tmp/placed-affinity-XXXXXX";
 static struct place_root root;
 static struct place_set affinities[THREADS];
 static int refuse_tid;
+static struct place_set refused; /* nobody can have just these */
 static unsigned n_writes, n_asked;
 static struct place_set all, low, high;
+
+/*
+ * Whether a daemon that is killed now leaves nothing behind for good: each thread has what it had
+ * first, or what the file says that we gave it.
+ */
+static bool checks_crash;
+static struct place_set on_disk;
+
+static void check_crash(void)
+{
+	for (unsigned i = 0; checks_crash && i < THREADS; i++)
+		assert_true(place_set_equal(&affinities[i], &all) ||
+			    place_set_equal(&affinities[i], &on_disk));
+}
+
+static void read_given(const char *lines)
+{
+	struct intents intents;
+	size_t n_damaged;
+
+	assert_int_equal(intents_parse(lines, &intents, &n_damaged), 0);
+	assert_int_equal(n_damaged, 0);
+	on_disk = intents.n ? intents.list[0].given : all;
+	intents_done(&intents);
+}
 
 /* The file is written by root alone; here it is only counted. */
 int state_dir_open(unsigned wait_ms, struct state_dir *ret_state)
@@ -51,6 +77,8 @@ int state_dir_replace(const struct state_dir *state, const char *name, const cha
 	assert_string_equal(name, INTENT_NAME);
 	assert_int_equal(strlen(text), size);
 	n_writes++;
+	read_given(text);
+	check_crash();
 	return 0;
 }
 
@@ -72,9 +100,10 @@ static int set_affinity(struct act *act, int tid, const struct place_set *cpus)
 
 	(void)act;
 	place_set_and(&allowed, &cpuset);
-	if (tid == refuse_tid || place_set_is_empty(&allowed))
+	if (tid == refuse_tid || place_set_is_empty(&allowed) || place_set_equal(cpus, &refused))
 		return -EINVAL;
 	affinities[tid - 100] = allowed;
+	check_crash();
 	return 0;
 }
 
@@ -89,53 +118,18 @@ static uint64_t now_ns(struct act *unused)
 
 static void put_thread_at(int tid, const char *comm, unsigned start_ticks)
 {
-	char path[128];
-	FILE *file;
+	char line[128];
 
-	snprintf(path, sizeof(path), "%s/proc", top);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/proc/100", top);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/proc/100/task", top);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/proc/100/task/%d", top, tid);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/proc/100/task/%d/comm", top, tid);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	fprintf(file, "%s\n", comm);
-	fclose(file);
-	snprintf(path, sizeof(path), "%s/proc/100/task/%d/stat", top, tid);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	fprintf(file, "%d (%s) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 3 0 %u 1 1\n", tid, comm,
-		start_ticks);
-	fclose(file);
+	snprintf(line, sizeof(line), "%s\n", comm);
+	tree_put(line, "proc/100/task/%d/comm", tid);
+	snprintf(line, sizeof(line), "%d (%s) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 3 0 %u 1 1\n",
+		 tid, comm, start_ticks);
+	tree_put(line, "proc/100/task/%d/stat", tid);
 }
 
 static void put_thread(int tid, const char *comm)
 {
 	put_thread_at(tid, comm, 5);
-}
-
-static void remove_thread(int tid)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s/proc/100/task/%d", top, tid);
-	assert_int_equal(system(command), 0);
-}
-
-static void put_stat(const char *line)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/proc/100/stat", top);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	fputs(line, file);
-	fclose(file);
 }
 
 static int set_up(void **state)
@@ -148,26 +142,24 @@ static int set_up(void **state)
 
 	(void)state;
 	act.ops = &ops;
-	assert_non_null(mkdtemp(top));
+	tree_make();
 	put_thread(100, "qemu-system-x86");
-	put_stat(STAT);
+	tree_put(STAT, "proc/100/stat");
 	put_thread(101, "CPU 0/KVM");
 	put_thread(102, "CPU 1/KVM");
 	assert_int_equal(place_set_parse_list("0-7", &all), 0);
 	assert_int_equal(place_set_parse_list("0-3", &low), 0);
 	assert_int_equal(place_set_parse_list("4-7", &high), 0);
-	return place_root_open(top, &root);
+	return place_root_open(tree_path, &root);
 }
 
 static int tear_down(void **state)
 {
-	char command[64];
-
 	(void)state;
 	place_root_close(&root);
 	place_text_done(&text);
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	return system(command);
+	tree_remove();
+	return 0;
 }
 
 static int begin(void **state)
@@ -178,6 +170,8 @@ static int begin(void **state)
 	cpuset = all;
 	refuse_tid = 0;
 	n_writes = 0;
+	checks_crash = false;
+	refused = (struct place_set){ 0 };
 	return 0;
 }
 
@@ -258,20 +252,6 @@ static void test_part_of_a_node(void **state)
 	intents_done(&intents);
 }
 
-static void put_online(const char *list)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "mkdir -p %s/sys/devices/system/cpu", top);
-	assert_int_equal(system(path), 0);
-	snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/online", top);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	fputs(list, file);
-	fclose(file);
-}
-
 /* The kernel tells less than we gave, and than they had before. */
 static void test_a_cpu_goes_offline(void **state)
 {
@@ -279,9 +259,9 @@ static void test_a_cpu_goes_offline(void **state)
 	struct place_thread thread = { .start_ns = 110000000, .tid = 103 };
 
 	(void)state;
-	put_online("0-7\n");
+	tree_put("0-7\n", "sys/devices/system/cpu/online");
 	assert_int_equal(give(&intents, &low), 0);
-	put_online("0,2-7\n");
+	tree_put("0,2-7\n", "sys/devices/system/cpu/online");
 	for (unsigned i = 0; i < THREADS; i++)
 		place_set_remove(&affinities[i], 1);
 	assert_int_equal(give(&intents, &low), 0);
@@ -298,9 +278,9 @@ static void test_a_cpu_goes_offline(void **state)
 	assert_int_equal(give(&intents, &low), 0);
 	affinities[1] = high;
 	assert_int_equal(give(&intents, &high), -EBUSY);
-	put_online("");
+	tree_put("", "sys/devices/system/cpu/online");
 	intents_done(&intents);
-	remove_thread(103);
+	tree_drop("proc/100/task/103");
 }
 
 /* Names are files, and most threads need not be asked for theirs. */
@@ -314,7 +294,7 @@ static void test_few_names_are_read(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	affinities[0] = high;
-	snprintf(path, sizeof(path), "%s/proc/100/task/100/comm", top);
+	snprintf(path, sizeof(path), "%s/proc/100/task/100/comm", tree_path);
 	assert_true(inotify_add_watch(fd, path, IN_OPEN | IN_CLOSE_NOWRITE) >= 0);
 	assert_int_equal(give(&intents, &low), 0);
 	expect(&high, &low, &low);
@@ -346,6 +326,30 @@ static void test_pins_of_others_stand(void **state)
 	intents_done(&intents);
 }
 
+/* I/O threads that somebody pinned to just that node, before or after; a guest's or not. */
+static void test_pins_to_the_same_node_stand(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	affinities[0] = low;
+	assert_int_equal(give(&intents, &low), 0);
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&low, &all, &all);
+
+	affinities[0] = all;
+	assert_int_equal(affinity_give(&act, &root, &text, &intents, 100, START_NS, false, &low),
+			 0);
+	expect(&low, &low, &low);
+	put_thread(101, "worker");
+	put_thread(102, "worker");
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&all, &all, &all);
+	put_thread(101, "CPU 0/KVM");
+	put_thread(102, "CPU 1/KVM");
+	intents_done(&intents);
+}
+
 static void test_refused_is_undone(void **state)
 {
 	struct intents intents = { 0 };
@@ -354,6 +358,46 @@ static void test_refused_is_undone(void **state)
 	refuse_tid = 102;
 	assert_int_equal(give(&intents, &low), -EINVAL);
 	expect(&all, &all, &all);
+	assert_int_equal(intents.n, 0);
+	intents_done(&intents);
+}
+
+static void test_killed_at_any_time(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	checks_crash = true;
+	assert_int_equal(give(&intents, &low), 0);
+	assert_int_equal(give(&intents, &high), 0);
+	expect(&all, &high, &high);
+	/* Those are not to be had any more: they are where they were. */
+	refused = low;
+	assert_int_equal(give(&intents, &low), -EINVAL);
+	expect(&all, &high, &high);
+	assert_true(place_set_equal(&intents.list[0].given, &high));
+	refused = (struct place_set){ 0 };
+	/* One that gets nothing else: it is still known what it has of us. */
+	refuse_tid = 102;
+	assert_int_equal(give(&intents, &low), -EINVAL);
+	expect(&all, &all, &high);
+	assert_true(place_set_equal(&intents.list[0].given, &high));
+	refuse_tid = 0;
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&all, &all, &all);
+	intents_done(&intents);
+}
+
+/* What they had is not to be had any more, and nothing else either: nothing of it is ours. */
+static void test_a_cpuset_that_shrank(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	assert_int_equal(give(&intents, &high), 0);
+	cpuset = high;
+	assert_int_equal(give(&intents, &low), -EBUSY);
+	expect(&all, &high, &high);
 	assert_int_equal(intents.n, 0);
 	intents_done(&intents);
 }
@@ -380,7 +424,7 @@ static void test_new_threads_follow(void **state)
 	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
 	assert_true(place_set_equal(&affinities[3], &all));
 	intents_done(&intents);
-	remove_thread(103);
+	tree_drop("proc/100/task/103");
 }
 
 static void test_who_does_not_follow(void **state)
@@ -409,7 +453,7 @@ static void test_who_does_not_follow(void **state)
 	assert_int_equal(follow(&intents, &thread), -EINVAL);
 	assert_true(place_set_equal(&affinities[3], &all));
 	intents_done(&intents);
-	remove_thread(103);
+	tree_drop("proc/100/task/103");
 }
 
 static void test_too_many_threads(void **state)
@@ -417,17 +461,19 @@ static void test_too_many_threads(void **state)
 	struct intents intents = { 0 };
 
 	(void)state;
-	put_stat("100 (qemu (x) y) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 4353 0 5 1 1\n");
+	tree_put("100 (qemu (x) y) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 4353 0 5 1 1\n",
+		 "proc/100/stat");
 	assert_int_equal(give(&intents, &low), -E2BIG);
 	expect(&all, &all, &all);
 	assert_int_equal(intents.n, 0);
 	/* Those that came since it was given are no reason to leave it so. */
-	put_stat(STAT);
+	tree_put(STAT, "proc/100/stat");
 	assert_int_equal(give(&intents, &low), 0);
-	put_stat("100 (qemu (x) y) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 4353 0 5 1 1\n");
+	tree_put("100 (qemu (x) y) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 4353 0 5 1 1\n",
+		 "proc/100/stat");
 	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
 	expect(&all, &all, &all);
-	put_stat(STAT);
+	tree_put(STAT, "proc/100/stat");
 	intents_done(&intents);
 }
 
@@ -448,7 +494,7 @@ static void test_another_process(void **state)
 
 	(void)state;
 	assert_int_equal(give(&intents, &low), 0);
-	put_stat("100 (other) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 3 0 6 1 1\n");
+	tree_put("100 (other) S 1 1 1 0 -1 0 0 0 0 0 7 8 0 0 20 0 3 0 6 1 1\n", "proc/100/stat");
 	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
 	expect(&all, &low, &low);
 	assert_int_equal(intents.n, 0);
@@ -553,7 +599,7 @@ static void test_cells_of_too_many_threads(void **state)
 	(void)state;
 	assert_int_equal(give_cell(&intents, 0, &low), 0);
 	for (int tid = 1000; tid < 1000 + AFFINITY_THREADS_MAX; tid++) {
-		snprintf(path, sizeof(path), "%s/proc/100/task/%d", top, tid);
+		snprintf(path, sizeof(path), "%s/proc/100/task/%d", tree_path, tid);
 		assert_int_equal(mkdir(path, 0755), 0);
 	}
 	assert_int_equal(give_cell(&intents, 1, &high), -E2BIG);
@@ -561,7 +607,7 @@ static void test_cells_of_too_many_threads(void **state)
 	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
 	expect(&all, &all, &all);
 	for (int tid = 1000; tid < 1000 + AFFINITY_THREADS_MAX; tid++) {
-		snprintf(path, sizeof(path), "%s/proc/100/task/%d", top, tid);
+		snprintf(path, sizeof(path), "%s/proc/100/task/%d", tree_path, tid);
 		rmdir(path);
 	}
 	intents_done(&intents);
@@ -572,15 +618,15 @@ static void test_cells_and_a_cpu_that_goes_offline(void **state)
 	struct intents intents = { 0 };
 
 	(void)state;
-	put_online("0-7\n");
+	tree_put("0-7\n", "sys/devices/system/cpu/online");
 	assert_int_equal(give_both(&intents, &low, &high), 0);
-	put_online("0,2-7\n");
+	tree_put("0,2-7\n", "sys/devices/system/cpu/online");
 	place_set_remove(&affinities[1], 1);
 	assert_int_equal(give_both(&intents, &low, &high), 0);
 	assert_int_equal(n_writes, 1);
 	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
 	expect(&all, &all, &all);
-	put_online("");
+	tree_put("", "sys/devices/system/cpu/online");
 	intents_done(&intents);
 }
 
@@ -682,7 +728,10 @@ int main(void)
 		cmocka_unit_test_setup(test_a_cpu_goes_offline, begin),
 		cmocka_unit_test_setup(test_few_names_are_read, begin),
 		cmocka_unit_test_setup(test_pins_of_others_stand, begin),
+		cmocka_unit_test_setup(test_pins_to_the_same_node_stand, begin),
 		cmocka_unit_test_setup(test_refused_is_undone, begin),
+		cmocka_unit_test_setup(test_killed_at_any_time, begin),
+		cmocka_unit_test_setup(test_a_cpuset_that_shrank, begin),
 		cmocka_unit_test_setup(test_cells, begin),
 		cmocka_unit_test_setup(test_cells_of_the_confined, begin),
 		cmocka_unit_test_setup(test_cells_together, begin),

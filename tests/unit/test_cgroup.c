@@ -8,41 +8,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "act/relocate.h"
+#include "tree.h"
 
 #define V1_LINE "4:cpuset,cpu:/machine/%s\n3:memory:/other\n0::/\n"
 #define V2_LINE "0::/machine.slice/a.scope/libvirt/%s\n"
 
-static char top[32];
 static bool is_v2;
 static struct act act;
 static const char *refuse;  /* a group whose write fails */
 static int writes_left;	    /* so many, then all fail; < 0: none */
 static const char *rewrite; /* somebody else writes this one after us */
+static const char *removed; /* somebody else removes this one before us */
 static char written[16][128];
 static unsigned n_written;
-
-static void write_file(const char *path, const char *text)
-{
-	char full[512], *slash;
-	FILE *file;
-
-	snprintf(full, sizeof(full), "%s/%s", top, path);
-	for (slash = strchr(full + strlen(top) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(full, 0755);
-		*slash = '/';
-	}
-	file = fopen(full, "we");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
 
 static const char *mount_path(void)
 {
@@ -51,30 +33,26 @@ static const char *mount_path(void)
 
 static void put_mems(const char *group, const char *mems)
 {
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s/cpuset.mems", mount_path(), group);
-	write_file(path, mems);
+	tree_put(mems, "%s/%s/cpuset.mems", mount_path(), group);
 }
 
 static void expect_mems(const char *group, const char *mems)
 {
-	char path[512], line[64] = "";
-	FILE *file;
+	assert_string_equal(tree_line("%s/%s/cpuset.mems", mount_path(), group), mems);
+}
 
-	snprintf(path, sizeof(path), "%s/%s/%s/cpuset.mems", top, mount_path(), group);
-	file = fopen(path, "re");
-	assert_non_null(file);
-	if (!fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	fclose(file);
-	line[strcspn(line, "\n")] = '\0';
-	assert_string_equal(line, mems);
+/* What libcgroup says then. */
+static int remove_group(const char *group)
+{
+	tree_drop("%s/%s", mount_path(), group);
+	return -EIO;
 }
 
 static int write_mems(struct act *unused, const char *group, const char *mems)
 {
 	(void)unused;
+	if (removed && strstr(group, removed))
+		return remove_group(group);
 	if ((refuse && strstr(group, refuse)) || writes_left == 0)
 		return -ENOSPC;
 	writes_left--;
@@ -106,15 +84,16 @@ static int set_affinity(struct act *unused, int tid, const struct place_set *cpu
 
 static void put_cpus(const char *group, const char *cpus)
 {
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s/cpuset.cpus", mount_path(), group);
-	write_file(path, cpus);
+	tree_put(cpus, "%s/%s/cpuset.cpus", mount_path(), group);
 }
 
 static int write_cpus(struct act *unused, const char *group, const char *cpus)
 {
 	(void)unused;
+	if (removed && strstr(group, removed))
+		return remove_group(group);
+	if (refuse && strstr(group, refuse))
+		return -EIO;
 	put_cpus(group, cpus);
 	snprintf(written[n_written++ % 16], sizeof(written[0]), "%s=cpus %s",
 		 strrchr(group, '/') + 1, cpus);
@@ -123,14 +102,13 @@ static int write_cpus(struct act *unused, const char *group, const char *cpus)
 
 static void put_thread(int tid, const char *group)
 {
-	char path[64], text[256];
+	char text[256];
 
-	snprintf(path, sizeof(path), "proc/100/task/%d/cgroup", tid);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	snprintf(text, sizeof(text), is_v2 ? V2_LINE : V1_LINE, group);
 #pragma GCC diagnostic pop
-	write_file(path, text);
+	tree_put(text, "proc/100/task/%d/cgroup", tid);
 }
 
 static void begin(bool v2)
@@ -139,22 +117,19 @@ static void begin(bool v2)
 					    .write_cpus = write_cpus,
 					    .get_affinity = get_affinity,
 					    .set_affinity = set_affinity };
-	char command[64];
 
 	is_v2 = v2;
-	if (top[0]) {
-		snprintf(command, sizeof(command), "rm -rf %s", top);
-		assert_int_equal(system(command), 0);
-	}
-	strcpy(top, "/tmp/placed-cgroup-XXXXXX");
-	assert_non_null(mkdtemp(top));
-	act = (struct act){ .ops = &ops, .root_path = top };
-	refuse = rewrite = NULL;
+	if (tree_path[0])
+		tree_remove();
+	tree_make();
+	act = (struct act){ .ops = &ops, .root_path = tree_path };
+	refuse = rewrite = removed = NULL;
 	writes_left = -1;
 	n_written = 0;
-	write_file("proc/mounts", v2 ? "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n" :
-				       "cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n"
-				       "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n");
+	tree_put(v2 ? "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n" :
+		      "cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n"
+		      "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n",
+		 "proc/mounts");
 	put_thread(100, "emulator");
 	put_thread(101, "vcpu0");
 	put_thread(102, "vcpu1");
@@ -191,6 +166,15 @@ static const struct pages_count all_there = {
 
 static enum relocate_state widened; /* what it came to */
 
+/* Much on the old node. */
+static const struct relocate_room *room_for(uint64_t to_bytes)
+{
+	static struct relocate_room room;
+
+	room = (struct relocate_room){ .from_bytes = 100000, .to_bytes = to_bytes };
+	return &room;
+}
+
 static int widen(int pid, unsigned from, unsigned to)
 {
 	return relocate_widen(&act, pid, from, to, &widened);
@@ -213,13 +197,13 @@ static void test_forward(void **state)
 		expect_all("0-1");
 		assert_int_equal(n_written, 3);
 		n_written = 0;
-		assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, 1000),
+		assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, room_for(1000)),
 				 RELOCATE_FORWARD);
 		expect_all("0");
 		assert_int_equal(n_written, 3);
 		/* Nothing is wide: nothing to mend. */
 		n_written = 0;
-		assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
+		assert_int_equal(relocate_mend(&act, 100, 1, 0, RELOCATE_BACK), 0);
 		assert_int_equal(n_written, 0);
 		expect_all("0");
 	}
@@ -232,11 +216,13 @@ static void test_back(void **state)
 	(void)state;
 	begin(true);
 	assert_int_equal(widen(100, 1, 0), 0);
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &less, 0, 10000), RELOCATE_BACK);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &less, 0, room_for(10000)),
+			 RELOCATE_BACK);
 	expect_all("1");
 	/* Most of it is there, but the rest has no room: narrowing would have somebody killed. */
 	assert_int_equal(widen(100, 1, 0), 0);
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, 9), RELOCATE_BACK);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, room_for(9)),
+			 RELOCATE_BACK);
 	expect_all("1");
 }
 
@@ -249,17 +235,49 @@ static void test_ended_early(void **state)
 	(void)state;
 	begin(true);
 	assert_int_equal(widen(100, 1, 0), 0);
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &few, 950, 10000), RELOCATE_BACK);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &few, 950, room_for(10000)),
+			 RELOCATE_BACK);
 	expect_all("1");
 	assert_int_equal(widen(100, 1, 0), 0);
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &none, 1000, 10000), RELOCATE_BACK);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &none, 1000, room_for(10000)),
+			 RELOCATE_BACK);
 	expect_all("1");
 	/* The rest fits there, or it does not. */
 	assert_int_equal(widen(100, 1, 0), 0);
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 500, 509), RELOCATE_BACK);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 500, room_for(509)),
+			 RELOCATE_BACK);
 	assert_int_equal(widen(100, 1, 0), 0);
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 500, 510), RELOCATE_FORWARD);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 500, room_for(510)),
+			 RELOCATE_FORWARD);
 	expect_all("0");
+}
+
+/* Neither node has room: as it is, until one has; or as those that were written already. */
+static void test_no_room_on_either(void **state)
+{
+	struct relocate_room room = { .from_bytes = 1099, .to_bytes = 509 };
+
+	(void)state;
+	begin(true);
+	assert_int_equal(widen(100, 1, 0), 0);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 500, &room), RELOCATE_WIDE);
+	assert_int_equal(relocate_mend(&act, 100, 1, 0, RELOCATE_WIDE), -ENOSPC);
+	expect_all("0-1");
+	assert_int_equal(relocate_mend(&act, 100, 1, 0, RELOCATE_FORWARD), 0);
+	expect_all("0");
+	assert_int_equal(relocate_mend(&act, 100, 1, 0, RELOCATE_WIDE), 0);
+	put_mems("machine.slice/a.scope/libvirt/vcpu0", "0-1\n");
+	assert_int_equal(relocate_mend(&act, 100, 1, 0, RELOCATE_WIDE), 0);
+	expect_all("0");
+
+	begin(true);
+	room.from_bytes = 1100;
+	assert_int_equal(widen(100, 1, 0), 0);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 500, &room), RELOCATE_BACK);
+	expect_all("1");
+	/* The larger part does not go in one go where the smaller one has no room. */
+	assert_int_equal(relocate_choose(400, 600, &(struct relocate_room){ 399, 10000 }),
+			 RELOCATE_WIDE);
 }
 
 static void test_refused_write_is_undone(void **state)
@@ -281,7 +299,7 @@ static void test_undo_is_refused(void **state)
 	assert_int_equal(widen(100, 1, 0), -ENOSPC);
 	assert_int_equal(widened, RELOCATE_WIDE);
 	writes_left = -1;
-	assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
+	assert_int_equal(relocate_mend(&act, 100, 1, 0, RELOCATE_BACK), 0);
 	expect_all("1");
 }
 
@@ -308,7 +326,7 @@ static void test_narrowing_goes_on(void **state)
 				 names[i]);
 			put_mems(paths[i], i == foreign ? "3\n" : "0-1\n");
 		}
-		assert_int_equal(place_root_open(top, &root), 0);
+		assert_int_equal(place_root_open(tree_path, &root), 0);
 		assert_int_equal(place_mounts_read(&root, &text, &mounts), 0);
 		assert_int_equal(
 			cgroup_mems_change(&act, &root, &text, &mounts, &groups, &both, &to),
@@ -317,6 +335,22 @@ static void test_narrowing_goes_on(void **state)
 		place_root_close(&root);
 		for (unsigned i = 0; i < 3; i++)
 			expect_mems(paths[i], i == foreign ? "3" : "1");
+	}
+}
+
+/* libvirt takes a vCPU away just then: the others go all the same. */
+static void test_a_group_is_removed(void **state)
+{
+	(void)state;
+	for (int v2 = 0; v2 < 2; v2++) {
+		begin(v2);
+		removed = "vcpu1";
+		assert_int_equal(widen(100, 1, 0), 0);
+		assert_int_equal(widened, RELOCATE_WIDE);
+		put_mems(v2 ? "machine.slice/a.scope/libvirt/vcpu1" : "machine/vcpu1", "0-1\n");
+		assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, room_for(1000)),
+				 RELOCATE_FORWARD);
+		assert_int_equal(n_written, 4);
 	}
 }
 
@@ -331,10 +365,10 @@ static void test_not_ours(void **state)
 	expect_mems("machine.slice/a.scope/libvirt/vcpu0", "1");
 
 	begin(false);
-	write_file("sys/fs/cgroup/cpuset/machine/vcpu0/cgroup.procs", "100\n");
+	tree_put("100\n", "sys/fs/cgroup/cpuset/machine/vcpu0/cgroup.procs");
 	assert_int_equal(widen(100, 1, 0), 0);
-	assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
-	write_file("sys/fs/cgroup/cpuset/machine/vcpu0/cgroup.procs", "100\n4711\n");
+	assert_int_equal(relocate_mend(&act, 100, 1, 0, RELOCATE_BACK), 0);
+	tree_put("100\n4711\n", "sys/fs/cgroup/cpuset/machine/vcpu0/cgroup.procs");
 	assert_int_equal(widen(100, 1, 0), -EBUSY);
 	expect_all("1");
 
@@ -350,6 +384,36 @@ static void test_not_ours(void **state)
 	assert_int_equal(widen(99, 1, 0), -ESRCH);
 }
 
+static void put_process(int pid, const char *name, unsigned flags)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%d (%s) S 2 0 0 0 -1 %u 0 0 0 0 7 8 0 0 20 0 1 0 5 0 0\n",
+		 pid, name, flags);
+	tree_put(text, "proc/%d/stat", pid);
+}
+
+/* KVM's and vhost's threads live in the group of whoever they work for, which is v1's to tell. */
+static void test_threads_of_the_kernel(void **state)
+{
+	const char *const procs = "sys/fs/cgroup/cpuset/machine/emulator/cgroup.procs";
+
+	(void)state;
+	begin(false);
+	put_process(4711, "kvm-nx-lpage-re", 0x200040);
+	put_process(4712, "vhost-100", 0x40);
+	tree_put("100\n4711\n", "%s", procs);
+	assert_int_equal(widen(100, 1, 0), 0);
+	expect_all("0-1");
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, room_for(1000)),
+			 RELOCATE_FORWARD);
+	expect_all("0");
+	/* Anybody may have that name. */
+	tree_put("4711\n4712\n100\n", "%s", procs);
+	assert_int_equal(widen(100, 0, 1), -EBUSY);
+	expect_all("0");
+}
+
 /* Another process came while they were wide: what we widened we narrow. */
 static void test_another_process_meanwhile(void **state)
 {
@@ -358,15 +422,16 @@ static void test_another_process_meanwhile(void **state)
 	(void)state;
 	begin(false);
 	assert_int_equal(widen(100, 1, 0), 0);
-	write_file(procs, "100\n4711\n");
-	assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
+	tree_put("100\n4711\n", "%s", procs);
+	assert_int_equal(relocate_mend(&act, 100, 1, 0, RELOCATE_BACK), 0);
 	expect_all("1");
 	assert_int_equal(look(100, 1, 0), RELOCATE_BACK);
 
 	begin(false);
 	assert_int_equal(widen(100, 1, 0), 0);
-	write_file(procs, "100\n4711\n");
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, 1000), RELOCATE_FOREIGN);
+	tree_put("100\n4711\n", "%s", procs);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, room_for(1000)),
+			 RELOCATE_FOREIGN);
 	expect_all("0");
 	/* What libvirt adds there is not ours to change any more. */
 	put_mems("machine/vcpu0", "1\n");
@@ -383,7 +448,7 @@ static void test_nobody_knows(void **state)
 	(void)state;
 	begin(true);
 	memset(line + 4, 'x', PLACE_GROUP_PATH_MAX);
-	write_file("proc/100/task/101/cgroup", line);
+	tree_put(line, "proc/100/task/101/cgroup");
 	assert_int_equal(relocate_look(&act, 100, 1, 0, &seen), -ENAMETOOLONG);
 	assert_int_equal(seen, RELOCATE_WIDE);
 }
@@ -394,7 +459,8 @@ static void test_another_writer(void **state)
 	begin(true);
 	assert_int_equal(widen(100, 1, 0), 0);
 	put_mems("machine.slice/a.scope/libvirt/vcpu0", "0-3\n");
-	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, 1000), RELOCATE_FOREIGN);
+	assert_int_equal(relocate_settle(&act, 100, 1, 0, &all_there, 0, room_for(1000)),
+			 RELOCATE_FOREIGN);
 	expect_mems("machine.slice/a.scope/libvirt/vcpu0", "0-3");
 	expect_mems("machine.slice/a.scope/libvirt/vcpu1", "0");
 	expect_mems("machine.slice/a.scope/libvirt/emulator", "0");
@@ -416,7 +482,7 @@ static void test_mend(void **state)
 				put_mems(v2 ? "machine.slice/a.scope/libvirt/emulator" :
 					      "machine/emulator",
 					 "1\n");
-			assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
+			assert_int_equal(relocate_mend(&act, 100, 1, 0, RELOCATE_BACK), 0);
 			expect_all("1");
 		}
 }
@@ -431,7 +497,7 @@ static void test_mend_goes_on(void **state)
 		assert_int_equal(widen(100, 1, 0), 0);
 		put_mems(v2 ? "machine.slice/a.scope/libvirt/vcpu1" : "machine/vcpu1", "0\n");
 		assert_int_equal(look(100, 1, 0), RELOCATE_WIDE);
-		assert_int_equal(relocate_mend(&act, 100, 1, 0), 0);
+		assert_int_equal(relocate_mend(&act, 100, 1, 0, RELOCATE_BACK), 0);
 		expect_all("0");
 		assert_int_equal(look(100, 1, 0), RELOCATE_FORWARD);
 		assert_int_equal(look(99, 1, 0), RELOCATE_NONE);
@@ -452,7 +518,7 @@ static void put_libvirt(const char *group, const char *mems, const char *cpus)
 static void begin_with_cpus(struct place_set *from, struct place_set *to)
 {
 	begin(true);
-	write_file("run/libvirt/qemu/web.xml", RECORD);
+	tree_put(RECORD, "run/libvirt/qemu/web.xml");
 	*from = *to = (struct place_set){ 0 };
 	for (unsigned cpu = 0; cpu < 4; cpu++) {
 		place_set_add(from, 4 + cpu);
@@ -496,10 +562,18 @@ static void test_cpus_follow(void **state)
 	assert_int_equal(relocate_cpus(&act, 100, &cpus), 1);
 	assert_string_equal(written[0], "vcpu0=cpus 0-3");
 
+	/* One that cannot be written is told, one that has gone meanwhile is not. */
+	begin_with_cpus(&from, &to);
+	refuse = "emulator";
+	assert_int_equal(relocate_cpus(&act, 100, &cpus), -EIO);
+	begin_with_cpus(&from, &to);
+	removed = "emulator";
+	assert_int_equal(relocate_cpus(&act, 100, &cpus), 1);
+
 	/* The host keeps CPU 4 for itself. */
 	begin_with_cpus(&from, &to);
-	write_file("sys/fs/cgroup/machine.slice/a.scope/libvirt/vcpu0/cpuset.cpus.effective",
-		   "5-7\n");
+	tree_put("5-7\n",
+		 "sys/fs/cgroup/machine.slice/a.scope/libvirt/vcpu0/cpuset.cpus.effective");
 	place_set_remove(&affinities[1], 4);
 	assert_int_equal(relocate_cpus(&act, 100, &cpus), 2);
 }
@@ -529,11 +603,9 @@ static void test_newcomers_follow(void **state)
 
 static int tear_down(void **state)
 {
-	char command[64];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	return system(command);
+	tree_remove();
+	return 0;
 }
 
 int main(void)
@@ -542,10 +614,13 @@ int main(void)
 		cmocka_unit_test(test_forward),
 		cmocka_unit_test(test_back),
 		cmocka_unit_test(test_ended_early),
+		cmocka_unit_test(test_no_room_on_either),
 		cmocka_unit_test(test_refused_write_is_undone),
 		cmocka_unit_test(test_undo_is_refused),
 		cmocka_unit_test(test_narrowing_goes_on),
+		cmocka_unit_test(test_a_group_is_removed),
 		cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_threads_of_the_kernel),
 		cmocka_unit_test(test_another_process_meanwhile),
 		cmocka_unit_test(test_nobody_knows),
 		cmocka_unit_test(test_another_writer),

@@ -73,6 +73,20 @@ static void test_the_strictest_of_two(void **state)
 	}
 }
 
+/* By its cells as by its policy, whichever of them that is. */
+static void test_bound_cell_by_cell(void **state)
+{
+	struct place_guest guest = { .known = whole, .is_split = true };
+
+	(void)state;
+	for (unsigned bind = 0; bind < PLACE_BIND_COUNT; bind++) {
+		guest.bind = (enum place_bind)bind;
+		assert_int_equal(place_class_of(&guest, PLACE_TRAIT_NODESET | PLACE_TRAIT_PINNED),
+				 PLACE_CLASS_INTERLEAVED);
+		assert_int_equal(place_class_of(&guest, PLACE_TRAIT_VFIO), PLACE_CLASS_DEVICE);
+	}
+}
+
 /* These say something of it, but nothing about who may move it. */
 static void test_other_traits_change_nothing(void **state)
 {
@@ -159,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_alone),
 		cmocka_unit_test(test_the_strictest_of_two),
+		cmocka_unit_test(test_bound_cell_by_cell),
 		cmocka_unit_test(test_other_traits_change_nothing),
 		cmocka_unit_test(test_unknown_is_not_moved),
 		cmocka_unit_test(test_what_moves),

@@ -4,27 +4,22 @@
  * and the counting from a host's own files.
  */
 #include <errno.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "host/cleanup.h"
 #include "observe/cores.h"
+#include "tree.h"
 
 #define BOOT "5cdfe7b1-ed1f-4b13-a5c2-6ec8cf7bb1dc"
 #define HEAD "placed cores 1\nboot " BOOT " cpus 0-7,16-19\n"
 
-static char folder[] = "/tmp/test_cores.XXXXXX";
-static struct place_root root;
-static struct place_text text;
 static struct place_node nodes[2];
 static struct place_topology topology;
 
@@ -49,38 +44,10 @@ static int make_topology(void **state)
 	return 0;
 }
 
-static int make_folder(void **state)
-{
-	(void)state;
-	assert_non_null(mkdtemp(folder));
-	assert_int_equal(chdir(folder), 0);
-	assert_int_equal(mkdir("run", 0755), 0);
-	assert_int_equal(mkdir("run/placed", 0755), 0);
-	return place_root_open(folder, &root);
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-	(void)status, (void)type, (void)at;
-	return remove(path);
-}
-
-static int drop_folder(void **state)
-{
-	(void)state;
-	place_text_done(&text);
-	place_root_close(&root);
-	return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static int read_kept(const char *kept)
 {
-	FILE *file = fopen(PLACE_CORES_PATH, "w");
-
-	assert_non_null(file);
-	assert_true(fputs(kept, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-	return place_cores_read_kept(&root, &text, &topology);
+	tree_put(kept, PLACE_CORES_PATH);
+	return place_cores_read_kept(&tree_root, &tree_text, &topology);
 }
 
 static void test_kept(void **state)
@@ -124,8 +91,8 @@ static void test_not_used(void **state)
 		assert_int_equal(nodes[0].n_cores, 8);
 		assert_int_equal(nodes[1].n_cores, 4);
 	}
-	assert_int_equal(unlink(PLACE_CORES_PATH), 0);
-	assert_int_equal(place_cores_read_kept(&root, &text, &topology), -ENOENT);
+	tree_drop(PLACE_CORES_PATH);
+	assert_int_equal(place_cores_read_kept(&tree_root, &tree_text, &topology), -ENOENT);
 	/* A host that does not say which boot it is trusts no kept text. */
 	topology.boot_id[0] = '\0';
 	assert_int_equal(read_kept("placed cores 1\nboot  cpus 0-7,16-19\nnode 0 4\nnode 8 2\n"),
@@ -149,46 +116,26 @@ static void test_round_trip(void **state)
 	place_text_done(&kept);
 }
 
-static void write_siblings(unsigned cpu, const char *mask)
-{
-	char path[100];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%u", cpu);
-	assert_int_equal(mkdir(path, 0755), 0);
-	strcat(path, "/topology");
-	assert_int_equal(mkdir(path, 0755), 0);
-	strcat(path, "/thread_siblings");
-	file = fopen(path, "w");
-	assert_non_null(file);
-	assert_true(fputs(mask, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
 static void test_recorded(void **state)
 {
 	(void)state;
-	assert_int_equal(place_cores_load(&root, &text, &topology), -ENODATA);
+	assert_int_equal(place_cores_load(&tree_root, &tree_text, &topology), -ENODATA);
 	assert_false(topology.have_cores);
 	assert_int_equal(nodes[0].n_cores, 8);
-	assert_int_equal(mkdir("sys", 0755), 0);
-	assert_int_equal(mkdir("sys/devices", 0755), 0);
-	assert_int_equal(mkdir("sys/devices/system", 0755), 0);
-	assert_int_equal(mkdir("sys/devices/system/cpu", 0755), 0);
 	/* Pairs on node 0; on node 8 each with a sibling that is switched off. */
 	for (unsigned cpu = 0; cpu < 8; cpu++) {
 		char mask[16];
 
 		snprintf(mask, sizeof(mask), "%08x\n", 3U << (cpu / 2 * 2));
-		write_siblings(cpu, mask);
+		tree_put(mask, "sys/devices/system/cpu/cpu%u/topology/thread_siblings", cpu);
 	}
 	for (unsigned cpu = 16; cpu < 20; cpu++) {
 		char mask[16];
 
 		snprintf(mask, sizeof(mask), "%08x\n", 0x101U << cpu);
-		write_siblings(cpu, mask);
+		tree_put(mask, "sys/devices/system/cpu/cpu%u/topology/thread_siblings", cpu);
 	}
-	assert_int_equal(place_cores_load(&root, &text, &topology), 0);
+	assert_int_equal(place_cores_load(&tree_root, &tree_text, &topology), 0);
 	assert_true(topology.have_cores);
 	assert_int_equal(nodes[0].n_cores, 4);
 	assert_int_equal(nodes[1].n_cores, 4);
@@ -205,5 +152,5 @@ int main(void)
 		TEST(test_recorded),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, drop_folder);
+	return cmocka_run_group_tests(tests, tree_begin, tree_end);
 }

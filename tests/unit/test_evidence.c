@@ -4,14 +4,12 @@
  * source speaks when several could.
  */
 #include <errno.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -19,6 +17,7 @@
 #include "host/cleanup.h"
 #include "observe/evidence.h"
 #include "observe/hint_faults.h"
+#include "tree.h"
 
 #define FAULTS(node, private, shared)                                                              \
 	"numa_faults node=" node " task_private=" private " task_shared=" shared                   \
@@ -85,73 +84,20 @@ static void test_permille(void **state)
 	assert_int_equal(permille, 300);
 }
 
-struct tree {
-	char path[64];
-	struct place_root root;
-	struct place_text text;
-};
-
-static void write_file(const struct tree *tree, const char *name, const char *bytes)
-{
-	char path[200];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", tree->path, name);
-	for (char *slash = strchr(path + strlen(tree->path) + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		(void)mkdir(path, 0755);
-		*slash = '/';
-	}
-	file = fopen(path, "w");
-	assert_non_null(file);
-	assert_true(fputs(bytes, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
-static int make_tree(void **state)
-{
-	struct tree *tree = calloc(1, sizeof(*tree));
-
-	assert_non_null(tree);
-	strcpy(tree->path, "/tmp/test_evidence.XXXXXX");
-	assert_non_null(mkdtemp(tree->path));
-	assert_int_equal(place_root_open(tree->path, &tree->root), 0);
-	*state = tree;
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-	(void)status, (void)type, (void)at;
-	return remove(path);
-}
-
-static int drop_tree(void **state)
-{
-	struct tree *tree = *state;
-
-	place_text_done(&tree->text);
-	place_root_close(&tree->root);
-	assert_int_equal(nftw(tree->path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-	free(tree);
-	return 0;
-}
-
 #define SCHED(comm, faults) comm " (71, #threads: 3)\ncurrent_node=0, numa_group_id=0\n" faults
 
 static void test_who_speaks(void **state)
 {
-	struct tree *tree = *state;
 	static struct place_node nodes[] = { { .id = 0 }, { .id = 1 } };
 	const struct place_topology topology = { .n_nodes = 2, .nodes = nodes };
 	const struct place_guest guest = { .pid = 70 };
 	uint64_t bytes[] = { 0, 1 << 20 };
 	uint32_t run_permille[] = { 1000, 0 };
 	struct place_activity activity = { .bytes = bytes, .run_permille = run_permille };
-	const struct place_evidence_ask asked = { &tree->root, &tree->text, &topology, &guest,
+	const struct place_evidence_ask asked = { &tree_root, &tree_text, &topology, &guest,
 						  &activity };
 
+	(void)state;
 	/* Nobody knows. */
 	activity.known = PLACE_ACTIVITY_REMOTE;
 	assert_int_equal(place_evidence_find(&asked, &activity), -ENODATA);
@@ -163,23 +109,22 @@ static void test_who_speaks(void **state)
 	assert_int_equal(activity.evidence, PLACE_EVIDENCE_RESIDENCY);
 	assert_int_equal(activity.remote_permille, 1000);
 	/* The kernel counts, and nothing yet; then it has counted for two vCPUs and an iothread. */
-	write_file(tree, "proc/sys/kernel/numa_balancing", "1\n");
-	write_file(tree, "proc/70/task/71/sched", SCHED("CPU 0/KVM", FAULTS("0", "0", "0")));
+	tree_put("1\n", "proc/sys/kernel/numa_balancing");
+	tree_put(SCHED("CPU 0/KVM", FAULTS("0", "0", "0")), "proc/70/task/71/sched");
 	assert_int_equal(place_evidence_find(&asked, &activity), 0);
 	assert_int_equal(activity.evidence, PLACE_EVIDENCE_RESIDENCY);
-	write_file(tree, "proc/70/task/71/sched",
-		   SCHED("CPU 0/KVM", FAULTS("0", "600", "100") FAULTS("1", "0", "50")));
-	write_file(tree, "proc/70/task/72/sched",
-		   SCHED("CPU 1/KVM", FAULTS("0", "100", "0") FAULTS("1", "150", "0")));
-	write_file(tree, "proc/70/task/73/sched",
-		   SCHED("IO iothread1", FAULTS("1", "100000", "0")));
-	write_file(tree, "proc/70/task/74/sched", "");
+	tree_put(SCHED("CPU 0/KVM", FAULTS("0", "600", "100") FAULTS("1", "0", "50")),
+		 "proc/70/task/71/sched");
+	tree_put(SCHED("CPU 1/KVM", FAULTS("0", "100", "0") FAULTS("1", "150", "0")),
+		 "proc/70/task/72/sched");
+	tree_put(SCHED("IO iothread1", FAULTS("1", "100000", "0")), "proc/70/task/73/sched");
+	tree_put("", "proc/70/task/74/sched");
 	assert_int_equal(place_evidence_find(&asked, &activity), 0);
 	assert_int_equal(activity.evidence, PLACE_EVIDENCE_HINT_FAULTS);
 	assert_int_equal(activity.remote_permille, 200);
 	assert_in_range(activity.sure_permille, 700, 800);
 	/* Tiering only, or off: its counts are of long ago. */
-	write_file(tree, "proc/sys/kernel/numa_balancing", "2\n");
+	tree_put("2\n", "proc/sys/kernel/numa_balancing");
 	assert_int_equal(place_evidence_find(&asked, &activity), 0);
 	assert_int_equal(activity.evidence, PLACE_EVIDENCE_RESIDENCY);
 }
@@ -189,7 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_permille),
-		cmocka_unit_test_setup_teardown(test_who_speaks, make_tree, drop_tree),
+		cmocka_unit_test_setup_teardown(test_who_speaks, tree_begin, tree_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

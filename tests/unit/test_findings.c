@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -18,11 +17,11 @@
 
 #include "findings.h"
 #include "tell/event.h"
+#include "tree.h"
 
 #define GIB (UINT64_C(1) << 30)
 #define MINUTE UINT64_C(60000000000)
 
-static char folder[] = "/tmp/test_findings.XXXXXX";
 static struct place_root root;
 static struct place_text text;
 static int reader;
@@ -37,28 +36,11 @@ static struct place_sample sample;
 static struct findings findings;
 static struct findings_view view;
 
-static void write_file(const char *path, const char *content)
-{
-	char whole[160];
-	FILE *file;
-
-	snprintf(whole, sizeof(whole), "%s/%s", folder, path);
-	for (char *at = whole + strlen(folder) + 1; (at = strchr(at, '/')); at++) {
-		*at = '\0';
-		mkdir(whole, 0700);
-		*at = '/';
-	}
-	file = fopen(whole, "w");
-	assert_non_null(file);
-	fputs(content, file);
-	fclose(file);
-}
-
 static void open_log(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/log", folder);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/log", tree_path);
 	reader = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_return_code(bind(reader, (const struct sockaddr *)&address, sizeof(address)), 0);
 	event_open_at(false, "/nonexistent/journal", address.sun_path);
@@ -85,13 +67,13 @@ static uint64_t count_said(void)
 static int begin(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/test_findings.XXXXXX");
-	if (!mkdtemp(folder) || place_root_open(folder, &root) < 0)
+	tree_make();
+	if (place_root_open(tree_path, &root) < 0)
 		return -1;
-	write_file("sys/kernel/mm/ksm/run", "0\n");
-	write_file("sys/kernel/mm/ksm/merge_across_nodes", "1\n");
-	write_file("proc/sys/kernel/numa_balancing", "0\n");
-	write_file("proc/meminfo", "MemTotal: 1 kB\nSwapTotal: 8 kB\n");
+	tree_put("0\n", "sys/kernel/mm/ksm/run");
+	tree_put("1\n", "sys/kernel/mm/ksm/merge_across_nodes");
+	tree_put("0\n", "proc/sys/kernel/numa_balancing");
+	tree_put("MemTotal: 1 kB\nSwapTotal: 8 kB\n", "proc/meminfo");
 	for (unsigned i = 0; i < 2; i++) {
 		raw[i] = (struct place_node_sample){ .known = PLACE_NODE_FREE | PLACE_NODE_RESERVE |
 							      PLACE_NODE_RECLAIMABLE |
@@ -121,7 +103,7 @@ static int begin(void **state)
 		.n_nodes = 2, .nodes = raw, .n_guests = 1, .guests = guests
 	};
 	findings = (struct findings){ 0 };
-	view = (struct findings_view){ &topology, &sample, &model, NULL, MINUTE };
+	view = (struct findings_view){ &topology, &sample, &model, NULL, MINUTE, NULL };
 	open_log();
 	(void)count_said();
 	return 0;
@@ -129,15 +111,13 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
 	event_close();
 	close(reader);
 	place_root_close(&root);
 	place_text_done(&text);
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	return system(command);
+	tree_remove();
+	return 0;
 }
 
 /* What is found, with the subject: "a:x b:". */
@@ -171,15 +151,15 @@ static void test_all_is_well(void **state)
 static void test_host(void **state)
 {
 	(void)state;
-	write_file("sys/kernel/mm/ksm/run", "1\n");
+	tree_put("1\n", "sys/kernel/mm/ksm/run");
 	assert_string_equal(look(), "ksm_across_nodes:");
-	write_file("sys/kernel/mm/ksm/merge_across_nodes", "0\n");
+	tree_put("0\n", "sys/kernel/mm/ksm/merge_across_nodes");
 	assert_string_equal(look(), "");
-	write_file("proc/sys/kernel/numa_balancing", "1\n");
+	tree_put("1\n", "proc/sys/kernel/numa_balancing");
 	assert_string_equal(look(), "numa_balancing:");
-	write_file("proc/sys/kernel/numa_balancing", "2\n");
+	tree_put("2\n", "proc/sys/kernel/numa_balancing");
 	assert_string_equal(look(), "");
-	write_file("proc/sys/kernel/numa_balancing", "3\n");
+	tree_put("3\n", "proc/sys/kernel/numa_balancing");
 	assert_string_equal(look(), "numa_balancing:");
 	topology.n_nodes = sample.n_nodes = model.n_nodes = 1;
 	assert_string_equal(look(), "");
@@ -188,6 +168,7 @@ static void test_host(void **state)
 static void test_nodes(void **state)
 {
 	enum place_nearness nearness[2] = { PLACE_NEARNESS_RECLAIM, PLACE_NEARNESS_CALM };
+	const struct place_pressure_node pooled[2] = { { .pooled_bytes = 1 } };
 
 	(void)state;
 	/* One node alone is the matter of those that have no other. */
@@ -195,6 +176,9 @@ static void test_nodes(void **state)
 	assert_string_equal(look(), "");
 	weighed[0].promised_bytes = 1;
 	assert_string_equal(look(), "host_overcommitted:");
+	view.pooled = pooled;
+	assert_string_equal(look(), "");
+	view.pooled = NULL;
 	/* It may be less: neither page cache that is not known, nor what a guest has, is zero. */
 	raw[1].known &= ~(unsigned)PLACE_NODE_RECLAIMABLE;
 	assert_string_equal(look(), "");
@@ -208,10 +192,33 @@ static void test_nodes(void **state)
 	weighed[0].flags = PLACE_NODE_MEMORY_KNOWN;
 	weighed[0].promised_bytes = weighed[1].promised_bytes = 0;
 	raw[0].free_bytes = 2 * GIB - 1;
+	/* The kernel swaps for who may take memory from that node alone: others go elsewhere. */
+	guests[0].known |= PLACE_GUEST_MEMS;
+	guests[0].bind = PLACE_BIND_PREFERRED;
+	place_set_add(&guests[0].mems, 0);
 	assert_string_equal(look(), "node_about_to_swap:node 0");
-	write_file("proc/meminfo", "MemTotal: 1 kB\nSwapTotal: 0 kB\n");
+	assert_int_equal(findings.list[0].level, REPORT_NOTICE);
+	guests[0].bind = PLACE_BIND_STRICT;
+	assert_string_equal(look(), "node_about_to_swap:node 0");
+	assert_int_equal(findings.list[0].level, REPORT_WARNING);
+	guests[0].mems = (struct place_set){ 0 };
+	place_set_add(&guests[0].mems, 1);
+	assert_string_equal(look(), "node_about_to_swap:node 0");
+	assert_int_equal(findings.list[0].level, REPORT_NOTICE);
+	/* Nor may all of those that a cpuset confines. */
+	guests[0].bind = PLACE_BIND_PREFERRED;
+	guests[0].known |= PLACE_GUEST_ALLOWED;
+	place_nodes_from_set(&guests[0].mems, &guests[0].allowed);
+	assert_string_equal(look(), "node_about_to_swap:node 0");
+	assert_int_equal(findings.list[0].level, REPORT_NOTICE);
+	place_set_add(&guests[0].mems, 0);
+	place_nodes_from_set(&guests[0].mems, &guests[0].allowed);
+	place_set_remove(&guests[0].mems, 0);
+	assert_string_equal(look(), "node_about_to_swap:node 0");
+	assert_int_equal(findings.list[0].level, REPORT_WARNING);
+	tree_put("MemTotal: 1 kB\nSwapTotal: 0 kB\n", "proc/meminfo");
 	assert_string_equal(look(), "");
-	write_file("proc/meminfo", "MemTotal: 1 kB\nSwapTotal: 8 kB\n");
+	tree_put("MemTotal: 1 kB\nSwapTotal: 8 kB\n", "proc/meminfo");
 	raw[0].reclaimable_bytes = 2 * GIB;
 	assert_string_equal(look(), "");
 	raw[0].reclaimable_bytes = 0;
@@ -250,13 +257,13 @@ static void test_pools(void **state)
 
 static void set_balancing(bool is_on)
 {
-	write_file("proc/sys/kernel/numa_balancing", is_on ? "1\n" : "0\n");
+	tree_put(is_on ? "1\n" : "0\n", "proc/sys/kernel/numa_balancing");
 }
 
 static void test_said_once(void **state)
 {
 	(void)state;
-	write_file("sys/kernel/mm/ksm/run", "1\n");
+	tree_put("1\n", "sys/kernel/mm/ksm/run");
 	set_balancing(true);
 	assert_true(findings_are_due(&findings, view.now_ns));
 	look();
@@ -276,7 +283,7 @@ static void test_said_once(void **state)
 	look();
 	view.now_ns += 61 * MINUTE;
 	set_balancing(true);
-	write_file("sys/kernel/mm/ksm/run", "0\n");
+	tree_put("0\n", "sys/kernel/mm/ksm/run");
 	look();
 	assert_int_equal(count_said(), 1);
 }

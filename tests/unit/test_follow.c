@@ -25,30 +25,9 @@
 #include "moves_parts.h"
 #include "observe/procstat.h"
 #include "observe/topology.h"
-#include "state_dir.h"
 
 #define S UINT64_C(1000000000)
 #define VCPUS_MAX 200
-
-/* The file is written by root alone. */
-int state_dir_open(unsigned wait_ms, struct state_dir *ret_state)
-{
-	(void)wait_ms;
-	*ret_state = (struct state_dir){ .fd = -1, .lock_fd = -1 };
-	return 0;
-}
-
-void state_dir_close(struct state_dir *state)
-{
-	(void)state;
-}
-
-int state_dir_replace(const struct state_dir *state, const char *name, const char *text,
-		      size_t size)
-{
-	(void)state, (void)name, (void)text, (void)size;
-	return 0;
-}
 
 /* ---- a process that adds a thread for each byte that it is sent, and says which ---- */
 

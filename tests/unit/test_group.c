@@ -11,56 +11,40 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "host/cleanup.h"
 #include "observe/group.h"
+#include "tree.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define SCOPE "machine.slice/machine-qemu\\x2d1\\x2dweb.scope"
 
-static char folder[] = "/tmp/test_group.XXXXXX";
 static struct place_root root;
 static const struct place_mounts both = { .cgroup2 = "v2", .memory_v1 = "v1" };
-
-static void write_file(const char *path)
-{
-	char part[256];
-	int fd;
-
-	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-		snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
-		(void)mkdir(part, 0755);
-	}
-	fd = open(path, O_WRONLY | O_CREAT, 0644);
-	assert_true(fd >= 0);
-	close(fd);
-}
 
 static int make_tree(void **state)
 {
 	(void)state;
-	assert_non_null(mkdtemp(folder));
-	assert_int_equal(chdir(folder), 0);
-	write_file("v2/memory.numa_stat");
-	write_file("v2/machine.slice/memory.numa_stat");
-	write_file("v2/" SCOPE "/memory.numa_stat");
-	write_file("v2/" SCOPE "/libvirt/emulator/cgroup.procs");
-	write_file("v2/none/deep/cgroup.procs");
-	write_file("v1/memory.numa_stat");
-	write_file("v1/machine/web/memory.numa_stat");
-	return place_root_open(folder, &root);
+	tree_make();
+	tree_put("", "v2/memory.numa_stat");
+	tree_put("", "v2/machine.slice/memory.numa_stat");
+	tree_put("", "v2/" SCOPE "/memory.numa_stat");
+	tree_put("", "v2/" SCOPE "/libvirt/emulator/cgroup.procs");
+	tree_put("", "v2/none/deep/cgroup.procs");
+	tree_put("", "v1/memory.numa_stat");
+	tree_put("", "v1/machine/web/memory.numa_stat");
+	return place_root_open(tree_path, &root);
 }
 
 static int drop_tree(void **state)
 {
 	(void)state;
 	place_root_close(&root);
-	assert_int_equal(chdir("/"), 0);
-	return system("rm -r /tmp/test_group.??????");
+	tree_remove();
+	return 0;
 }
 
 static void test_cgroup_file(void **state)
@@ -145,6 +129,37 @@ static void test_climb(void **state)
 	expect_found(&both, "../..", "", NULL);
 }
 
+static uint64_t swap_limit_of(const struct place_mounts *mounts, const char *group, int expected)
+{
+	_cleanup_text_ struct place_text text = { 0 };
+	uint64_t bytes = 7;
+
+	assert_int_equal(place_group_swap_limit(&root, &text, mounts, group, &bytes), expected);
+	return bytes;
+}
+
+/* The least of all groups above it; the root has no such file. */
+static void test_swap_limit(void **state)
+{
+	static const struct place_mounts v1_alone = { .memory_v1 = "v1" };
+	static const char emulator[] = SCOPE "/libvirt/emulator";
+
+	(void)state;
+	assert_true(swap_limit_of(&both, emulator, -ENOENT) == UINT64_MAX);
+	tree_put("max\n", "v2/" SCOPE "/memory.swap.max");
+	assert_true(swap_limit_of(&both, emulator, 0) == UINT64_MAX);
+	tree_put("8192\n", "v2/" SCOPE "/memory.swap.max");
+	assert_int_equal(swap_limit_of(&both, emulator, 0), 8192);
+	tree_put("0\n", "v2/machine.slice/memory.swap.max");
+	assert_int_equal(swap_limit_of(&both, emulator, 0), 0);
+	tree_put("9000\n", "v2/machine.slice/memory.swap.max");
+	assert_int_equal(swap_limit_of(&both, emulator, 0), 8192);
+	tree_put("-1\n", "v2/" SCOPE "/memory.swap.max");
+	assert_int_equal(swap_limit_of(&both, emulator, 0), 9000);
+	assert_true(swap_limit_of(&both, "", -ENOENT) == UINT64_MAX);
+	assert_true(swap_limit_of(&v1_alone, emulator, -ENOENT) == UINT64_MAX);
+}
+
 static void test_hugetlb_names(void **state)
 {
 	char name[48];
@@ -176,7 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cgroup_file), cmocka_unit_test(test_long_path),
 		cmocka_unit_test(test_climb),	    cmocka_unit_test(test_hugetlb_names),
-		cmocka_unit_test(test_agreement),
+		cmocka_unit_test(test_swap_limit),  cmocka_unit_test(test_agreement),
 	};
 
 	return cmocka_run_group_tests(tests, make_tree, drop_tree);

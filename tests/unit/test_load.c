@@ -10,50 +10,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "host/cleanup.h"
 #include "observe/load.h"
+#include "tree.h"
 
 #define BOOT "5cdfe7b1-ed1f-4b13-a5c2-6ec8cf7bb1dc"
 #define HEAD "placed load 1 boot " BOOT " taken_ns 123456789\n"
 
-static char folder[] = "/tmp/test_load.XXXXXX";
-static struct place_root root;
-static struct place_text text;
-
-static int make_folder(void **state)
-{
-	(void)state;
-	assert_non_null(mkdtemp(folder));
-	assert_int_equal(chdir(folder), 0);
-	assert_int_equal(mkdir("run", 0755), 0);
-	assert_int_equal(mkdir("run/placed", 0755), 0);
-	return place_root_open(folder, &root);
-}
-
-static int drop_folder(void **state)
-{
-	(void)state;
-	place_text_done(&text);
-	place_root_close(&root);
-	assert_int_equal(unlink(PLACE_LOAD_PATH), 0);
-	assert_int_equal(rmdir("run/placed"), 0);
-	assert_int_equal(rmdir("run"), 0);
-	return rmdir(folder);
-}
-
 static int read_kept(const char *kept, struct place_loads *loads)
 {
-	FILE *file = fopen(PLACE_LOAD_PATH, "w");
-
-	assert_non_null(file);
-	assert_true(fputs(kept, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-	return place_loads_read(&root, &text, BOOT, loads);
+	tree_put(kept, PLACE_LOAD_PATH);
+	return place_loads_read(&tree_root, &tree_text, BOOT, loads);
 }
 
 static void test_reading(void **state)
@@ -108,7 +78,7 @@ static void test_missing(void **state)
 	struct place_loads loads = { .taken_ns = 4711 };
 
 	(void)state;
-	assert_int_equal(place_loads_read(&root, &text, BOOT, &loads), -ENOENT);
+	assert_int_equal(place_loads_read(&tree_root, &tree_text, BOOT, &loads), -ENOENT);
 	assert_int_equal(loads.taken_ns, 4711);
 }
 
@@ -165,5 +135,5 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, drop_folder);
+	return cmocka_run_group_tests(tests, tree_begin, tree_end);
 }

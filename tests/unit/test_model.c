@@ -167,7 +167,7 @@ static void test_nonsense(void **state)
 	samples[2].free_bytes = 80 * GIB;
 	samples[3].n_pools = 9;
 	for (unsigned i = 0; i < PLACE_POOLS_MAX; i++)
-		samples[3].pools[i] = (struct place_pool){ UINT64_MAX, 1, UINT64_MAX };
+		samples[3].pools[i] = (struct place_pool){ UINT64_MAX, 1, UINT64_MAX, 0 };
 	add_guest(1, "0,8,16,24")->memory_bytes = UINT64_MAX;
 	add_guest(1, "8")->memory_bytes = UINT64_MAX;
 	build(0);
@@ -285,8 +285,8 @@ static void test_hugepages(void **state)
 
 	(void)state;
 	samples[1].n_pools = 2;
-	samples[1].pools[0] = (struct place_pool){ 2 << 20, 8192, 8192 };
-	samples[1].pools[1] = (struct place_pool){ GIB, 4, 2 };
+	samples[1].pools[0] = (struct place_pool){ 2 << 20, 8192, 8192, 0 };
+	samples[1].pools[1] = (struct place_pool){ GIB, 4, 2, 0 };
 	policy.guest_overhead_bytes = GIB;
 	guest->hugepage_bytes = 2 << 20;
 	guest->resident_pool_bytes = 3 * GIB;
@@ -303,7 +303,7 @@ static void test_promises(void **state)
 {
 	(void)state;
 	samples[1].n_pools = 1;
-	samples[1].pools[0] = (struct place_pool){ GIB, 10, 10 };
+	samples[1].pools[0] = (struct place_pool){ GIB, 10, 10, 0 };
 	policy.guest_overhead_bytes = GIB;
 	promises[0].memory_bytes = 4 * GIB;
 	promises[0].vcpus_centi = 250;

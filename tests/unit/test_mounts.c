@@ -10,51 +10,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "host/cleanup.h"
 #include "observe/mounts.h"
+#include "tree.h"
 
 #define MIB (UINT64_C(1) << 20)
-
-static char folder[] = "/tmp/test_mounts.XXXXXX";
-static struct place_root root;
-static struct place_text text;
-
-static int make_folder(void **state)
-{
-	(void)state;
-	assert_non_null(mkdtemp(folder));
-	assert_int_equal(chdir(folder), 0);
-	assert_int_equal(mkdir("proc", 0755), 0);
-	assert_int_equal(mkdir("proc/self", 0755), 0);
-	return place_root_open(folder, &root);
-}
-
-static int drop_folder(void **state)
-{
-	(void)state;
-	place_text_done(&text);
-	place_root_close(&root);
-	assert_int_equal(unlink("proc/self/mounts"), 0);
-	assert_int_equal(rmdir("proc/self"), 0);
-	assert_int_equal(rmdir("proc"), 0);
-	return rmdir(folder);
-}
 
 static struct place_mounts read_table(const char *table)
 {
 	struct place_mounts mounts;
-	FILE *file = fopen("proc/self/mounts", "w");
 
-	assert_non_null(file);
-	assert_true(fputs(table, file) >= 0);
-	assert_int_equal(fclose(file), 0);
+	tree_put(table, "proc/self/mounts");
 	memset(&mounts, 0x5a, sizeof(mounts));
-	assert_int_equal(place_mounts_read(&root, &text, &mounts), 0);
+	assert_int_equal(place_mounts_read(&tree_root, &tree_text, &mounts), 0);
 	return mounts;
 }
 
@@ -64,7 +35,7 @@ static void test_missing(void **state)
 
 	(void)state;
 	memset(&mounts, 0x5a, sizeof(mounts));
-	assert_int_equal(place_mounts_read(&root, &text, &mounts), -ENOENT);
+	assert_int_equal(place_mounts_read(&tree_root, &tree_text, &mounts), -ENOENT);
 	assert_string_equal(mounts.cgroup2, "");
 	assert_int_equal(mounts.n_hugetlbfs, 0);
 }
@@ -214,5 +185,5 @@ int main(void)
 		cmocka_unit_test(test_mounted_over),	  cmocka_unit_test(test_long_paths),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, drop_folder);
+	return cmocka_run_group_tests(tests, tree_begin, tree_end);
 }

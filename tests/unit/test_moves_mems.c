@@ -19,17 +19,24 @@
 
 #include "moves_parts.h"
 #include "state_dir.h"
+#include "tree.h"
 
 #define START_NS UINT64_C(50000000) /* 5 ticks */
 #define GROUPS "sys/fs/cgroup/machine/a.libvirt-qemu/"
 
-static char top[32];
 static struct place_host host;
 static struct place_watch watch;
 static struct moves moves;
 static char saved[1024]; /* what was written down last */
 static unsigned n_saved;
 static bool refuse_to_save, refuse_to_write;
+static unsigned promised_mib; /* to others, of the old node */
+/* What the watch knows of it: all of it on the old node, 1, and its group says so. */
+static struct place_guest guest;
+static enum place_class guest_class;
+static unsigned guest_traits;
+static uint64_t guest_bytes[2];
+static struct place_activity activity;
 
 /* ---- the file of intents ------------------------------------------------------------------- */
 
@@ -57,53 +64,20 @@ int state_dir_replace(const struct state_dir *state, const char *name, const cha
 
 /* ---- the host ------------------------------------------------------------------------------ */
 
-static void write_file(const char *path, const char *text)
-{
-	char full[512];
-	FILE *file;
-
-	snprintf(full, sizeof(full), "%s/%s", top, path);
-	for (char *slash = strchr(full + strlen(top) + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(full, 0755);
-		*slash = '/';
-	}
-	file = fopen(full, "we");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
-
 static void put_group(const char *name, const char *mems)
 {
-	char path[256];
-
-	snprintf(path, sizeof(path), GROUPS "%s/cpuset.mems", name);
-	write_file(path, mems);
+	tree_put(mems, GROUPS "%s/cpuset.mems", name);
 }
 
 static void expect_group(const char *name, const char *mems)
 {
-	char path[512], line[64] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/" GROUPS "%s/cpuset.mems", top, name);
-	file = fopen(path, "re");
-	assert_non_null(file);
-	if (!fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	fclose(file);
-	line[strcspn(line, "\n")] = '\0';
-	assert_string_equal(line, mems);
+	assert_string_equal(tree_line(GROUPS "%s/cpuset.mems", name), mems);
 }
 
 static bool hangs_in_write; /* and whoever waits for the child hears that it is lost */
 
 static int write_mems(struct act *act, const char *group, const char *mems)
 {
-	char path[256];
-
 	(void)act;
 	if (hangs_in_write) {
 		close_range(3, ~0U, 0);
@@ -111,18 +85,34 @@ static int write_mems(struct act *act, const char *group, const char *mems)
 	}
 	if (refuse_to_write)
 		return -EBUSY;
-	snprintf(path, sizeof(path), "sys/fs/cgroup/%s/cpuset.mems", group);
-	write_file(path, mems);
+	tree_put(mems, "sys/fs/cgroup/%s/cpuset.mems", group);
 	return 0;
 }
 
 static void put_thread(int tid, const char *group)
 {
-	char path[128], text[128];
+	char text[128];
 
-	snprintf(path, sizeof(path), "proc/100/task/%d/cgroup", tid);
 	snprintf(text, sizeof(text), "0::/machine/a.libvirt-qemu/%s\n", group);
-	write_file(path, text);
+	tree_put(text, "proc/100/task/%d/cgroup", tid);
+}
+
+/* reclaimable_mib: clean page cache that nobody uses. */
+static void put_node(unsigned node, unsigned free_mib, unsigned reclaimable_mib)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text),
+		 "Node %u MemTotal: 4194304 kB\nNode %u MemFree: %u kB\n"
+		 "Node %u Inactive(file): %u kB\n",
+		 node, node, free_mib << 10, node, reclaimable_mib << 10);
+	tree_put(text, "sys/devices/system/node/node%u/meminfo", node);
+}
+
+static void put_memory(unsigned behind_mib, unsigned there_mib)
+{
+	guest_bytes[1] = (uint64_t)behind_mib << 20;
+	guest_bytes[0] = (uint64_t)there_mib << 20;
 }
 
 static void set_time(unsigned s)
@@ -130,51 +120,62 @@ static void set_time(unsigned s)
 	char text[32];
 
 	snprintf(text, sizeof(text), "%u.00 0.00\n", s);
-	write_file("proc/uptime", text);
+	tree_put(text, "proc/uptime");
 }
 
-static void on_end(int pid, uint64_t start_ns, void *data)
+static void on_end(int pid, uint64_t start_ns, enum mover_end end, void *data)
 {
-	(void)pid, (void)start_ns, (void)data;
+	(void)pid, (void)start_ns, (void)end, (void)data;
 }
 
 static int set_up(void **state)
 {
 	static const struct act_ops ops = { .write_mems = write_mems };
+	static struct place_node nodes[2] = { { .id = 0 }, { .id = 1 } };
 	static struct act act;
 
 	(void)state;
-	strcpy(top, "/tmp/placed-mems-XXXXXX");
-	if (!mkdtemp(top))
-		return -1;
-	act = (struct act){ .ops = &ops, .root_path = top };
-	host = (struct place_host){ 0 };
-	watch = (struct place_watch){ 0 };
+	tree_make();
+	act = (struct act){ .ops = &ops, .root_path = tree_path };
+	host = (struct place_host){ .topology = { .n_nodes = 2, .nodes = nodes } };
+	guest = (struct place_guest){ .pid = 100, .start_ns = START_NS };
+	guest_class = PLACE_CLASS_AUTO;
+	activity = (struct place_activity){ .bytes = guest_bytes,
+					    .bytes_source = PLACE_BYTES_CGROUP,
+					    .bytes_ns = UINT64_MAX / 2 };
+	watch = (struct place_watch){ .n = 1,
+				      .guests = &guest,
+				      .classes = &guest_class,
+				      .traits = &guest_traits,
+				      .activities = &activity };
+	put_memory(1000, 0);
 	moves = (struct moves){ .host = &host, .watch = &watch, .act = &act, .on_end = on_end };
 	saved[0] = '\0';
-	n_saved = 0;
+	n_saved = promised_mib = 0;
 	refuse_to_save = refuse_to_write = hangs_in_write = false;
-	write_file("proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
-	write_file("proc/100/stat", "100 (qemu) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 5 0 0\n");
+	tree_put("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", "proc/mounts");
+	tree_put("100 (qemu) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 5 0 0\n", "proc/100/stat");
 	put_thread(100, "emulator");
 	put_thread(101, "vcpu0");
 	put_group("emulator", "1\n");
 	put_group("vcpu0", "1\n");
+	put_node(0, 2000, 0);
+	put_node(1, 2000, 0);
 	set_time(1000);
-	return place_root_open(top, &host.root) < 0 || sd_event_new(&moves.event) < 0 ? -1 : 0;
+	assert_return_code(place_root_open(tree_path, &host.root), 0);
+	return sd_event_new(&moves.event) < 0 ? -1 : 0;
 }
 
 static int tear_down(void **state)
 {
-	char command[64];
-
 	(void)state;
 	intents_done(&moves.intents);
 	sd_event_unref(moves.event);
 	place_text_done(&host.text);
 	place_root_close(&host.root);
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	return system(command);
+	free(host.sample.nodes);
+	tree_remove();
+	return 0;
 }
 
 /* ---- what is done -------------------------------------------------------------------------- */
@@ -197,9 +198,11 @@ static void turn(void)
 
 static void put_intent(enum intent_kind kind, bool is_inherited)
 {
-	struct intent intent = {
-		.kind = kind, .pid = 100, .start_ns = START_NS, .is_inherited = is_inherited
-	};
+	struct intent intent = { .kind = kind,
+				 .pid = 100,
+				 .start_ns = START_NS,
+				 .is_inherited = is_inherited,
+				 .promised_bytes = (uint64_t)promised_mib << 20 };
 
 	place_set_add(&intent.before, 1);
 	place_set_add(&intent.given, 0);
@@ -283,6 +286,206 @@ static void test_died_wide(void **state)
 				   "nodes pid 100 start_ns 50000000 before 1 given 0\n");
 }
 
+/* Groups that a crash or a migration left wide, memory on both nodes. Returns: where they end. */
+static const char *mend(unsigned behind_mib, unsigned there_mib)
+{
+	static char line[64];
+
+	put_memory(behind_mib, there_mib);
+	put_group("emulator", "0-1\n");
+	put_group("vcpu0", "0-1\n");
+	put_intent(INTENT_MEMS, false);
+	turn();
+	snprintf(line, sizeof(line), "%s", tree_line(GROUPS "vcpu0/cpuset.mems"));
+	expect_group("emulator", line);
+	assert_int_equal(moves_has_to_mend(&moves), strcmp(line, "0-1") == 0);
+	return line;
+}
+
+/* It was cut at 90 %, and somebody has filled the node that it left: it goes on. */
+static void test_ends_where_it_lies(void **state)
+{
+	(void)state;
+	put_node(1, 0, 0);
+	assert_string_equal(mend(100, 900), "0");
+	assert_string_equal(saved, "placed intents 1\n"
+				   "nodes pid 100 start_ns 50000000 before 1 given 0\n");
+	put_node(1, 2000, 0);
+	assert_string_equal(mend(100, 900), "0");
+	assert_string_equal(mend(900, 100), "1");
+}
+
+static void test_ends_where_there_is_room(void **state)
+{
+	(void)state;
+	/* The new node has filled since. */
+	put_node(0, 80, 0);
+	assert_string_equal(mend(100, 900), "1");
+	put_node(0, 80, 10);
+	assert_string_equal(mend(100, 900), "0");
+	/* What the kernel keeps for itself is none: 20 + 2 * 5 MiB of each. */
+	tree_put("40960\n", "proc/sys/vm/min_free_kbytes");
+	assert_string_equal(mend(100, 900), "1");
+	put_node(0, 120, 0);
+	assert_string_equal(mend(100, 900), "0");
+	/* What lies there by chance is no reason to stay wide. */
+	put_node(0, 0, 0);
+	put_node(1, 0, 0);
+	assert_string_equal(mend(900, 16), "1");
+}
+
+/* Nothing is reclaimed for it, and nobody swapped: it waits for room. */
+static void test_waits_for_room(void **state)
+{
+	(void)state;
+	put_node(1, 0, 0);
+	assert_string_equal(mend(700, 300), "0-1");
+	put_node(0, 0, 0);
+	set_time(1001);
+	assert_string_equal(mend(300, 700), "0-1");
+	moves_mems_stop(&moves);
+	expect_group("vcpu0", "0-1");
+	put_node(1, 0, 300);
+	set_time(1010);
+	assert_string_equal(mend(700, 300), "1");
+}
+
+/* It made room for somebody who has not taken it yet: it does not come back into that. */
+static void test_promised_room(void **state)
+{
+	(void)state;
+	put_node(1, 1000, 500);
+	promised_mib = 600;
+	assert_string_equal(mend(700, 300), "1");
+	promised_mib = 900;
+	assert_string_equal(mend(700, 300), "0-1");
+	/* What goes on to the new node is nothing to those. */
+	set_time(1010);
+	assert_string_equal(mend(300, 700), "0");
+	/* A promise is not for ever: moves_keep_free(). */
+	set_time(1020);
+	assert_string_equal(mend(700, 300), "0-1");
+	promised_mib = 0;
+	set_time(1030);
+	assert_string_equal(mend(700, 300), "1");
+	/* Nor is there anybody who would try again after a stop. */
+	promised_mib = 900;
+	put_intent(INTENT_MEMS, false);
+	put_group("vcpu0", "0-1\n");
+	moves_mems_stop(&moves);
+	expect_group("vcpu0", "1");
+}
+
+#define POOL "sys/devices/system/node/node%u/hugepages/hugepages-2048kB/"
+
+/* Its pages are in a pool: what else is free is nothing to them. */
+static void test_room_in_a_pool(void **state)
+{
+	(void)state;
+	guest.hugepage_bytes = 2 << 20;
+	for (unsigned node = 0; node < 2; node++) {
+		tree_put("1000\n", POOL "nr_hugepages", node);
+		tree_put(node ? "500\n" : "10\n", POOL "free_hugepages", node);
+	}
+	assert_string_equal(mend(100, 900), "1");
+	put_node(0, 0, 0);
+	tree_put("50\n", POOL "free_hugepages", 0);
+	assert_string_equal(mend(100, 900), "0");
+}
+
+/* Its group says nothing, or what it said is old: then its pages are asked for. */
+static void test_asks_where_it_lies(void **state)
+{
+	(void)state;
+	put_node(1, 0, 0);
+	activity.bytes_ns = UINT64_C(997000000000);
+	/* Nor can they be: nobody knows. */
+	assert_string_equal(mend(900, 100), "0-1");
+	tree_put("7f0000000000-7f0006000000 rw-p 00000000 00:00 0 \n", "proc/100/maps");
+	tree_put("7f0000000000 default anon=24576 N0=20000 N1=4576 kernelpagesize_kB=4\n",
+		 "proc/100/numa_maps");
+	set_time(1010);
+	assert_string_equal(mend(900, 100), "0");
+	activity.bytes_source = PLACE_BYTES_NONE;
+	activity.bytes_ns = UINT64_MAX / 2;
+	assert_string_equal(mend(900, 100), "0");
+}
+
+/* A stop narrows as well, by the same. */
+static void test_a_stop_looks_too(void **state)
+{
+	(void)state;
+	put_memory(100, 900);
+	put_intent(INTENT_MEMS, false);
+	put_group("vcpu0", "0-1\n");
+	moves_mems_stop(&moves);
+	expect_group("vcpu0", "0");
+}
+
+/* To narrow them would move pages: not while it migrates, nor is that a reason for early turns. */
+static void test_not_while_it_migrates(void **state)
+{
+	(void)state;
+	guest_class = PLACE_CLASS_MIGRATING;
+	put_intent(INTENT_MEMS, false);
+	put_group("vcpu0", "0-1\n");
+	turn();
+	expect_group("vcpu0", "0-1");
+	assert_false(moves_mends_soon(&moves));
+	assert_true(moves_is_mending(&moves, 100, START_NS));
+	/* The class is older than its thread. */
+	guest_class = PLACE_CLASS_AUTO;
+	tree_put("live_migration\n", "proc/100/task/101/comm");
+	assert_true(moves_mends_soon(&moves));
+	turn();
+	expect_group("vcpu0", "0-1");
+	tree_put("CPU 0/KVM\n", "proc/100/task/101/comm");
+	set_time(1010);
+	turn();
+	expect_group("vcpu0", "1");
+	assert_false(moves_has_to_mend(&moves));
+}
+
+/* Whom the watch does not know yet may be one that migrates; who is gone is waited for by nobody.
+ */
+static void test_not_before_it_is_known(void **state)
+{
+	(void)state;
+	watch.n = 0;
+	put_intent(INTENT_MEMS, true);
+	put_group("vcpu0", "0-1\n");
+	turn();
+	expect_group("vcpu0", "0-1");
+	assert_false(moves_mends_soon(&moves));
+	set_time(1059);
+	turn();
+	expect_group("vcpu0", "0-1");
+	watch.n = 1;
+	guest_class = PLACE_CLASS_MIGRATING;
+	turn();
+	expect_group("vcpu0", "0-1");
+	guest_class = PLACE_CLASS_AUTO;
+	turn();
+	expect_group("vcpu0", "1");
+}
+
+/* It is no guest any more, or beyond what the watch can list. */
+static void test_never_known(void **state)
+{
+	(void)state;
+	watch.n = 0;
+	tree_put("7f0000000000-7f0006000000 rw-p 00000000 00:00 0 \n", "proc/100/maps");
+	tree_put("7f0000000000 default anon=24576 N1=24576 kernelpagesize_kB=4\n",
+		 "proc/100/numa_maps");
+	put_intent(INTENT_MEMS, true);
+	put_group("vcpu0", "0-1\n");
+	turn();
+	expect_group("vcpu0", "0-1");
+	set_time(1060);
+	turn();
+	expect_group("vcpu0", "1");
+}
+
 /* What cannot be narrowed is tried again, but not for ever with each turn. */
 static void test_mended_in_vain(void **state)
 {
@@ -359,7 +562,7 @@ static void test_gone(void **state)
 	put_intent(INTENT_MEMS, true);
 	put_intent(INTENT_NODES, true);
 	put_group("vcpu0", "0-1\n");
-	write_file("proc/100/stat", "100 (qemu) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 6 0 0\n");
+	tree_put("100 (qemu) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 6 0 0\n", "proc/100/stat");
 	turn();
 	expect_group("vcpu0", "0-1");
 	assert_int_equal(moves.intents.n, 0);
@@ -429,7 +632,7 @@ static void test_unknown_is_kept(void **state)
 	(void)state;
 	put_intent(INTENT_NODES, false);
 	memset(line + 4, 'x', PLACE_GROUP_PATH_MAX);
-	write_file("proc/100/task/101/cgroup", line);
+	tree_put(line, "proc/100/task/101/cgroup");
 	turn();
 	assert_int_equal(moves.intents.n, 1);
 }
@@ -510,6 +713,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_written_before, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_libvirt_does_not_know, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_died_wide, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ends_where_it_lies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ends_where_there_is_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_waits_for_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_promised_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_room_in_a_pool, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_asks_where_it_lies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_stop_looks_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_not_while_it_migrates, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_not_before_it_is_known, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_never_known, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_mended_in_vain, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_not_beside_a_mover, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_inherited, set_up, tear_down),

@@ -165,6 +165,24 @@ static void test_next(void **state)
 	assert_int_equal(place_set_next(&set, 0), -1);
 }
 
+static void test_nodes_alone(void **state)
+{
+	const struct place_set set = parse("0,63-64,1023,1024,8191");
+	struct place_nodes nodes;
+	struct place_set back = parse("7");
+
+	(void)state;
+	memset(&nodes, 0x5a, sizeof(nodes));
+	place_nodes_from_set(&set, &nodes);
+	assert_true(place_nodes_has(&nodes, 63));
+	assert_false(place_nodes_has(&nodes, 62));
+	assert_true(place_nodes_has(&nodes, 1023));
+	assert_false(place_nodes_has(&nodes, 1024));
+	assert_false(place_nodes_has(&nodes, UINT32_MAX));
+	place_nodes_to_set(&nodes, &back);
+	expect_list(&back, "0,63-64,1023");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_operations),
 		cmocka_unit_test(test_ids_out_of_range),
 		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_nodes_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

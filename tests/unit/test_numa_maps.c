@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -20,6 +19,7 @@
 
 #include "host/cleanup.h"
 #include "observe/numa_maps.h"
+#include "tree.h"
 
 #define RANGE_START UINT64_C(0x7f0000000000)
 
@@ -29,12 +29,6 @@ static const struct place_ranges ranges = {
 	.n = 1,
 	.list = { { .start = RANGE_START, .end = RANGE_START + (UINT64_C(1) << 30) } },
 };
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-	(void)status, (void)type, (void)at;
-	return remove(path);
-}
 
 static void expect_pages(const char *text, uint64_t n0, uint64_t n1, uint64_t n8)
 {
@@ -168,7 +162,7 @@ static void test_real_path(void **state)
 {
 	const char *name = "N0=77 N1=88\n7f0000000000 default anon=5 N0=5 kernelpagesize_kB=4";
 	_cleanup_text_ struct place_text text = { 0 };
-	char folder[] = "/tmp/test_numa_maps.XXXXXX", path[4096], *memory;
+	char path[4096], *memory;
 	struct place_ranges mapped = { .n = 1 };
 	struct place_node own[64];
 	const struct place_topology any = { .n_nodes = 64, .nodes = own };
@@ -180,8 +174,8 @@ static void test_real_path(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ELEMENTSOF(own); i++)
 		own[i].id = i;
-	assert_non_null(mkdtemp(folder));
-	size = (size_t)snprintf(path, sizeof(path), "%s", folder);
+	tree_make();
+	size = (size_t)snprintf(path, sizeof(path), "%s", tree_path);
 	while (size < 1500) {
 		size += (size_t)snprintf(path + size, sizeof(path) - size, "/%s", name);
 		assert_int_equal(mkdir(path, 0700), 0);
@@ -200,7 +194,7 @@ static void test_real_path(void **state)
 		assert_int_equal(place_numa_maps_sum(text.data, &mapped, &any, bytes), 4096);
 	place_root_close(&root);
 	munmap(memory, 4096);
-	assert_int_equal(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	tree_remove();
 }
 
 static void test_cut_off(void **state)

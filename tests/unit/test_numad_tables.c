@@ -18,6 +18,7 @@
 
 #include "tell/numad_log.h"
 #include "tell/numad_tables.h"
+#include "tree.h"
 
 #define GIB (UINT64_C(1) << 30)
 
@@ -42,32 +43,25 @@ static struct place_activity activity = { .known = PLACE_ACTIVITY_BYTES,
 					  .bytes = bytes,
 					  .busy_millicpu = 1830 };
 
-static char folder[] = "/tmp/test_numad_tables.XXXXXX";
 static char content[65536];
 
 static const char *path_of(const char *name)
 {
 	static char path[128];
 
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", tree_path, name);
 	return path;
 }
 
 static void write_stat(const char *pid, const char *comm, unsigned pages)
 {
-	char name[64];
-	FILE *file;
+	char line[256];
 
-	snprintf(name, sizeof(name), "proc/%s", pid);
-	mkdir(path_of(name), 0700);
-	snprintf(name, sizeof(name), "proc/%s/stat", pid);
-	file = fopen(path_of(name), "w");
-	assert_non_null(file);
-	fprintf(file,
-		"%s (%s) S 1 1 1 0 -1 0 0 0 0 0 500 200 0 0 20 0 3 0 100 0 %u 0 0 0 0 0 0 0 0 0 0 "
-		"0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-		pid, comm, pages);
-	fclose(file);
+	snprintf(line, sizeof(line),
+		 "%s (%s) S 1 1 1 0 -1 0 0 0 0 0 500 200 0 0 20 0 3 0 100 0 %u 0 0 0 0 0 0 0 0 0 0 "
+		 "0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+		 pid, comm, pages);
+	tree_put(line, "proc/%s/stat", pid);
 }
 
 static int begin(void **state)
@@ -75,9 +69,7 @@ static int begin(void **state)
 	const unsigned mib_pages = (unsigned)((1 << 20) / sysconf(_SC_PAGESIZE));
 
 	(void)state;
-	strcpy(folder, "/tmp/test_numad_tables.XXXXXX");
-	if (!mkdtemp(folder) || mkdir(path_of("proc"), 0700) < 0)
-		return -1;
+	tree_make();
 	write_stat("12", "stress-ng-vm", 1000 * mib_pages);
 	write_stat("13", "small", 299 * mib_pages);
 	write_stat("14", "x)\nNode 9: y", 301 * mib_pages);
@@ -91,12 +83,10 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
 	numad_lines_close();
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	return system(command);
+	tree_remove();
+	return 0;
 }
 
 static const char *written(void)
@@ -162,7 +152,7 @@ static void test_level_7(void **state)
 	sd_event *event;
 
 	(void)state;
-	assert_int_equal(place_root_open(folder, &root), 0);
+	assert_int_equal(place_root_open(tree_path, &root), 0);
 	assert_return_code(sd_event_new(&event), 0);
 	numad_lines_open(path_of("log"), LOG_INFO);
 	numad_tables_scan(event, &root);

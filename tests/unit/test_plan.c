@@ -185,6 +185,31 @@ static void test_most_traffic_goes_first(void **state)
 	assert_int_equal(world.fates[0], PLACE_FATE_LOCAL);
 }
 
+/* Cells that are bound each in its own way: gathered on no node, and no CPUs either. */
+static void test_bound_cell_by_cell_stays(void **state)
+{
+	static const enum place_class classes[] = { PLACE_CLASS_STATIC, PLACE_CLASS_PINNED,
+						    PLACE_CLASS_INTERLEAVED, PLACE_CLASS_DEVICE };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		set_up(NULL);
+		put_guest(1, 0, 3);
+		world.classes[1] = classes[i];
+		world.move.merges_interleaved = world.steers_devices = true;
+		world.guests[1].known |= PLACE_GUEST_MEMS;
+		world.guests[1].bind = PLACE_BIND_STRICT;
+		place_set_add(&world.guests[1].mems, 0);
+		place_set_add(&world.guests[1].mems, 6);
+		make_plan();
+		assert_int_equal(world.fates[1], PLACE_FATE_MOVE);
+		world.guests[1].is_split = true;
+		make_plan();
+		assert_int_equal(world.plan.n_steps, 0);
+		assert_int_equal(world.fates[1], PLACE_FATE_CLASS);
+	}
+}
+
 /* Placed by its cells: busy, remote, and nothing for the plan. */
 static void test_wide_guests_are_not_planned(void **state)
 {
@@ -426,6 +451,117 @@ static void test_pools_hold_it_or_it_stays(void **state)
 		if (world.fates[1] != cases[i].fate)
 			fail_msg("case %zu: %d", i, (int)world.fates[1]);
 	}
+}
+
+static void put_pool(unsigned node, uint64_t free_pages)
+{
+	world.node_samples[node].known |= PLACE_NODE_POOLS;
+	world.node_samples[node].n_pools = 1;
+	world.node_samples[node].pools[0] = (struct place_pool){
+		.page_bytes = GIB / 512,
+		.total_pages = 4096 + free_pages,
+		.free_pages = free_pages,
+	};
+}
+
+/* All of its memory from the first node's pool, which is full, its vCPUs on the last one. */
+static void put_pool_guest(size_t i)
+{
+	put_guest(i, 0, 3);
+	world.guests[i].hugepage_bytes = GIB / 512;
+	world.guests[i].resident_pool_bytes = 8 * GIB;
+	world.guests[i].resident_bytes = 0;
+	put_pool(0, 0);
+}
+
+/* Nodes that are mostly pool have little plain memory: that is nothing to it. */
+static void test_cpus_go_to_the_pages_of_a_pool(void **state)
+{
+	(void)state;
+	put_pool_guest(1);
+	world.node_samples[0].free_bytes = GIB;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.plan.steps[0].to_node, 0);
+	assert_int_equal(world.plan.steps[0].bytes, 0);
+	/* Even where some of it lies elsewhere and cannot come. */
+	world.bytes[1][0] = 7 * GIB;
+	world.bytes[1][1] = GIB;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.plan.steps[0].to_node, 0);
+	assert_int_equal(world.plan.steps[0].bytes, 0);
+}
+
+/* Only where its pages can come: plain memory is no room for them, whatever binds it. */
+static void test_pages_of_a_pool_go_to_a_pool(void **state)
+{
+	(void)state;
+	for (unsigned pinned = 0; pinned < 2; pinned++)
+		for (unsigned short_pages = 0; short_pages < 2; short_pages++) {
+			set_up(NULL);
+			put_pool_guest(1);
+			put_pool(3, 4096 - short_pages);
+			/* That is of plain memory. */
+			world.policy.guest_overhead_bytes = GIB / 8;
+			world.classes[1] = pinned ? PLACE_CLASS_PINNED : PLACE_CLASS_FREE;
+			/* The first node has no CPUs left for it. */
+			put_guest(0, 0, 0);
+			put_guest(2, 0, 0);
+			for (size_t i = 0; i < N_GUESTS; i += 2) {
+				world.guests[i].known |= PLACE_GUEST_CPUS;
+				world.guests[i].cpus = world.nodes[0].cpus;
+			}
+			world.node_samples[3].free_bytes = GIB;
+			make_plan();
+			assert_int_equal(world.plan.n_steps, !short_pages || !pinned);
+			if (!world.plan.n_steps)
+				continue;
+			assert_int_equal(world.plan.steps[0].to_node, short_pages ? 0 : 6);
+			assert_int_equal(world.plan.steps[0].bytes, short_pages ? 0 : 8 * GIB);
+		}
+}
+
+/* Free, and somebody's who has reserved it and not touched it. */
+static void test_reserved_pages_of_a_pool(void **state)
+{
+	(void)state;
+	for (unsigned withheld = 0; withheld < 2; withheld++) {
+		set_up(NULL);
+		put_pool_guest(1);
+		put_pool(3, 4096);
+		world.node_samples[3].pools[0].withheld_pages = withheld;
+		/* The first node has no CPUs left for it. */
+		put_guest(0, 0, 0);
+		put_guest(2, 0, 0);
+		for (size_t i = 0; i < N_GUESTS; i += 2) {
+			world.guests[i].known |= PLACE_GUEST_CPUS;
+			world.guests[i].cpus = world.nodes[0].cpus;
+		}
+		make_plan();
+		assert_int_equal(world.plan.n_steps, 1);
+		assert_int_equal(world.plan.steps[0].to_node, withheld ? 0 : 6);
+	}
+}
+
+/* What cannot come is not tried again and again. */
+static void test_as_much_of_a_pool_as_comes(void **state)
+{
+	(void)state;
+	put_pool_guest(1);
+	world.bytes[1][0] = 5 * GIB;
+	world.bytes[1][1] = 3 * GIB;
+	world.run_permille[1][3] = 0;
+	world.run_permille[1][0] = 1000;
+	world.activities[1].remote_permille = 375;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 0);
+	assert_int_equal(world.fates[1], PLACE_FATE_NO_BETTER);
+	put_pool(0, 1024);
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.plan.steps[0].to_node, 0);
+	assert_int_equal(world.plan.steps[0].bytes, 2 * GIB);
 }
 
 /* Memory on the first node, vCPUs on the last: they go to it, and no byte moves. */
@@ -696,6 +832,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_nothing_moves_on_a_tidy_host, set_up),
 		cmocka_unit_test_setup(test_most_traffic_goes_first, set_up),
+		cmocka_unit_test_setup(test_bound_cell_by_cell_stays, set_up),
 		cmocka_unit_test_setup(test_wide_guests_are_not_planned, set_up),
 		cmocka_unit_test_setup(test_guests_of_the_system_go_first, set_up),
 		cmocka_unit_test_setup(test_who_only_begins_waits, set_up),
@@ -705,6 +842,10 @@ int main(void)
 		cmocka_unit_test_setup(test_an_advised_guest_changes_nodes, set_up),
 		cmocka_unit_test_setup(test_an_advised_guest_stays, set_up),
 		cmocka_unit_test_setup(test_pools_hold_it_or_it_stays, set_up),
+		cmocka_unit_test_setup(test_cpus_go_to_the_pages_of_a_pool, set_up),
+		cmocka_unit_test_setup(test_pages_of_a_pool_go_to_a_pool, set_up),
+		cmocka_unit_test_setup(test_reserved_pages_of_a_pool, set_up),
+		cmocka_unit_test_setup(test_as_much_of_a_pool_as_comes, set_up),
 		cmocka_unit_test_setup(test_cpus_go_to_the_memory, set_up),
 		cmocka_unit_test_setup(test_device_guests_move_cpus_alone, set_up),
 		cmocka_unit_test_setup(test_split_cpus_of_others_are_no_home, set_up),

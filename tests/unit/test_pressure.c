@@ -123,7 +123,10 @@ static void find(void)
 		assert_true(found[i].risk < PLACE_RISK_COUNT);
 		assert_true(found[i].neighbours_bytes <= found[i].room_bytes);
 		assert_true(found[i].short_bytes <= found[i].growth_bytes);
-		assert_true(found[i].growth_bytes <= found[i].limit_bytes);
+		assert_true(found[i].growth_bytes <= guests[i].swapped_bytes ||
+			    found[i].growth_bytes <= found[i].limit_bytes ||
+			    found[i].growth_bytes - found[i].limit_bytes <=
+				    policy.guest_overhead_bytes);
 	}
 }
 
@@ -186,6 +189,138 @@ static void test_swap(void **state)
 	stall.swap_free_bytes = 200 * MIB;
 	assert_int_equal(risk(), PLACE_RISK_SWAP);
 	assert_int_equal(found[1].risk, PLACE_RISK_SWAP);
+}
+
+/* What lacks room and is in swap already is not to find place in swap a second time. */
+static void test_swapped_already(void **state)
+{
+	(void)state;
+	add(PLACE_BIND_STRICT, "0", 2000, 700)->swapped_bytes = 300 * MIB;
+	raw[0].free_bytes = 100 * MIB; /* of 200: the reserve has the rest */
+	stall.swap_free_bytes = 799 * MIB;
+	assert_int_equal(risk(), PLACE_RISK_KILL); /* 1300 may come, 200 find room */
+	stall.swap_free_bytes = 800 * MIB;
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	guests[0].swapped_bytes = 0;
+	assert_int_equal(risk(), PLACE_RISK_KILL);
+	/* It has as much as it may, its QEMU's own included; and yet swap has some of it. */
+	guests[0].resident_bytes = 2000 * MIB;
+	assert_int_equal(risk(), PLACE_RISK_NONE);
+	guests[0].swapped_bytes = 201 * MIB;
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	assert_int_equal(found[0].short_bytes, MIB);
+	/* And its neighbours' growth is still there. */
+	add(PLACE_BIND_STRICT, "0", 200, 0);
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	assert_int_equal(found[0].short_bytes, 201 * MIB);
+}
+
+static void limit_swap(size_t guest, uint64_t limit_bytes)
+{
+	guests[guest].known |= PLACE_GUEST_SWAP_LIMIT;
+	guests[guest].swap_limit_bytes = limit_bytes;
+}
+
+/* Groups that may not swap: there is swap, and it helps nobody. */
+static void test_swap_limit(void **state)
+{
+	(void)state;
+	add(PLACE_BIND_STRICT, "0", 1200, 100); /* 1100 may come, 1000 find room */
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	limit_swap(0, 99 * MIB);
+	assert_int_equal(risk(), PLACE_RISK_KILL);
+	assert_true(found[0].is_unswappable);
+	limit_swap(0, 100 * MIB);
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	assert_false(found[0].is_unswappable);
+	limit_swap(0, 0);
+	assert_int_equal(risk(), PLACE_RISK_KILL);
+
+	/* A neighbour there may be swapped in its place, one elsewhere may not. */
+	add(PLACE_BIND_STRICT, "0", 100, 100);
+	lives_on(1, 0, 100);
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	lives_on(1, 0, 99);
+	assert_int_equal(risk(), PLACE_RISK_KILL);
+	bytes[1][0] = 0;
+	lives_on(1, 1, 100);
+	assert_int_equal(risk(), PLACE_RISK_KILL);
+	lives_on(1, 0, 100);
+	limit_swap(1, 50 * MIB);
+	assert_int_equal(risk(), PLACE_RISK_KILL);
+	/* Where it lies is not known: it is not said to be there, and not that it is not. */
+	limit_swap(1, UINT64_MAX);
+	activities[1].known = 0;
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+}
+
+static void cell_on(unsigned node, uint64_t mib)
+{
+	guests[0].is_split = true;
+	guests[0].parts[guests[0].n_parts++] =
+		(struct place_part){ .node = node, .bytes = mib * MIB };
+}
+
+/* Cells that are bound to one node each: that the others' nodes have room is no help. */
+static void test_cells(void **state)
+{
+	(void)state;
+	add(PLACE_BIND_STRICT, "0,2", 1600, 400);
+	cell_on(0, 1300);
+	cell_on(2, 300);
+	lives_on(0, 0, 200);
+	lives_on(0, 1, 200);
+	assert_int_equal(risk(), PLACE_RISK_NONE); /* samples: it is not known how old */
+	assert_false(found[0].is_by_cell);
+	activities[0].bytes_source = PLACE_BYTES_CGROUP;
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	assert_true(found[0].is_by_cell);
+	assert_int_equal(found[0].short_bytes, 100 * MIB); /* 1100 more, and 1000 */
+	assert_int_equal(found[0].short_node, 0);
+	lives_on(0, 0, 300);
+	guests[0].resident_bytes = 500 * MIB;
+	assert_int_equal(risk(), PLACE_RISK_NONE);
+
+	/* The other one, and by a neighbour's promise. */
+	add(PLACE_BIND_STRICT, "2", 950, 0);
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	assert_int_equal(found[0].short_node, 2);
+	assert_int_equal(found[0].short_bytes, 50 * MIB);
+
+	/* What is ballooned away, or was plugged in, is of no known node. */
+	guests[0].known |= PLACE_GUEST_BALLOON;
+	guests[0].balloon_bytes = 1599 * MIB;
+	find();
+	assert_false(found[0].is_by_cell);
+}
+
+/* What QEMUs need beside their guests' memory comes with it: grown ones take no more of it. */
+static void test_overhead(void **state)
+{
+	(void)state;
+	policy.guest_overhead_bytes = 100 * MIB;
+	add(PLACE_BIND_STRICT, "0", 1000, 0);
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	assert_int_equal(found[0].short_bytes, 100 * MIB);
+	guests[0].memory_bytes = 900 * MIB;
+	assert_int_equal(risk(), PLACE_RISK_NONE);
+	guests[0].resident_bytes = 450 * MIB;
+	find();
+	assert_int_equal(found[0].growth_bytes, 500 * MIB);
+	guests[0].resident_bytes = 900 * MIB;
+	find();
+	assert_int_equal(found[0].growth_bytes, 0);
+
+	/* Four that have all of theirs, and advice keeps 60 for each of them. */
+	guests[0].resident_bytes = 0;
+	for (unsigned i = 0; i < 4; i++)
+		add(PLACE_BIND_STRICT, "0", 200, 240);
+	assert_int_equal(risk(), PLACE_RISK_NONE);
+	assert_int_equal(found[0].neighbours_bytes, 0);
+	guests[1].resident_bytes = 100 * MIB;
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	assert_int_equal(found[0].neighbours_bytes, 150 * MIB);
+	assert_int_equal(found[0].short_bytes, 150 * MIB);
 }
 
 static void test_balloon(void **state)
@@ -293,13 +428,85 @@ static void test_locality(void **state)
 	assert_int_equal(risk(), PLACE_RISK_NONE);
 }
 
+static void allow(size_t guest, const char *nodes_list)
+{
+	const struct place_set set = set_of(nodes_list);
+
+	place_nodes_from_set(&set, &guests[guest].allowed);
+	guests[guest].known |= PLACE_GUEST_ALLOWED;
+}
+
+/* Policies that would let it go elsewhere, in a cpuset that does not. */
+static void test_confined_by_cpuset(void **state)
+{
+	const enum place_bind binds[] = { PLACE_BIND_PREFERRED, PLACE_BIND_INTERLEAVE };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		begin(NULL);
+		topology.n_nodes = sample.n_nodes = 3;
+		add(binds[i], "0", 2100, 100); /* 2000 to come, and 1000 on each node */
+		allow(0, "0,2");
+		assert_int_equal(risk(), PLACE_RISK_NONE);
+		assert_true(place_pressure_may_be_confined(&guests[0]));
+		assert_true(place_pressure_may_be_confined_to(&guests[0], 2));
+		assert_false(place_pressure_may_be_confined_to(&guests[0], 4));
+		guests[0].memory_bytes += MIB;
+		assert_int_equal(risk(), PLACE_RISK_SWAP);
+		assert_true(found[0].is_by_cpuset);
+		assert_int_equal(found[0].short_bytes, MIB);
+		assert_int_equal(found[0].room_bytes, 2000 * MIB);
+		assert_int_equal(found[0].better_node, 4);
+		stall.swap_free_bytes = 0;
+		assert_int_equal(risk(), PLACE_RISK_KILL);
+		/* Far from that, it is told what others are. */
+		guests[0].memory_bytes = 1900 * MIB;
+		assert_int_equal(risk(), PLACE_RISK_LOCALITY);
+		assert_false(found[0].is_by_cpuset);
+		assert_int_equal(found[0].short_bytes, 800 * MIB);
+		assert_int_equal(place_pressure_settle(PLACE_RISK_SWAP, &found[0]),
+				 PLACE_RISK_LOCALITY);
+		/* Not as far as the hysteresis wants it. */
+		guests[0].memory_bytes = 2090 * MIB;
+		assert_int_equal(risk(), PLACE_RISK_NONE);
+		assert_int_equal(place_pressure_settle(PLACE_RISK_SWAP, &found[0]),
+				 PLACE_RISK_SWAP);
+		/* What is not known of one of its nodes, is not known of the guest. */
+		raw[1].known &= ~(unsigned)PLACE_NODE_FREE;
+		assert_int_equal(risk(), PLACE_RISK_UNKNOWN);
+		/* With no such cpuset it may go to the third node. */
+		raw[1].known |= PLACE_NODE_FREE;
+		guests[0].known &= ~(unsigned)PLACE_GUEST_ALLOWED;
+		guests[0].memory_bytes = 2101 * MIB;
+		assert_int_equal(risk(), PLACE_RISK_LOCALITY);
+		assert_false(place_pressure_may_be_confined(&guests[0]));
+	}
+}
+
+/* Others on its nodes may be swapped in its place, those beyond them not. */
+static void test_swap_limit_in_a_cpuset(void **state)
+{
+	(void)state;
+	topology.n_nodes = sample.n_nodes = 3;
+	add(PLACE_BIND_PREFERRED, "0", 2200, 100);
+	allow(0, "0,2");
+	limit_swap(0, 0);
+	add(PLACE_BIND_STRICT, "2", 100, 100);
+	lives_on(1, 1, 100);
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	bytes[1][1] = 0;
+	lives_on(1, 2, 100);
+	assert_int_equal(risk(), PLACE_RISK_KILL);
+	assert_true(found[0].is_unswappable);
+}
+
 static void test_pools(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		raw[i].n_pools = 2;
-		raw[i].pools[0] = (struct place_pool){ PAGE_2M, 600, 500 };
-		raw[i].pools[1] = (struct place_pool){ 1024 * MIB, 4, 4 };
+		raw[i].pools[0] = (struct place_pool){ PAGE_2M, 600, 500, 0 };
+		raw[i].pools[1] = (struct place_pool){ 1024 * MIB, 4, 4, 0 };
 	}
 	add(PLACE_BIND_STRICT, "0", 1200, 0);
 	guests[0].hugepage_bytes = PAGE_2M;
@@ -339,7 +546,7 @@ static void test_promised_pools(void **state)
 {
 	(void)state;
 	raw[0].n_pools = 1;
-	raw[0].pools[0] = (struct place_pool){ PAGE_2M, 600, 500 };
+	raw[0].pools[0] = (struct place_pool){ PAGE_2M, 600, 500, 0 };
 	add(PLACE_BIND_STRICT, "0", 900, 0);
 	guests[0].hugepage_bytes = PAGE_2M;
 	promises[0] = (struct place_promise){ .memory_bytes = 500 * MIB, .nodes = set_of("0") };
@@ -352,8 +559,44 @@ static void test_promised_pools(void **state)
 	promises[0].pid = 0;
 	/* Of which size would it be? */
 	raw[1].n_pools = 1;
-	raw[1].pools[0] = (struct place_pool){ 1024 * MIB, 1, 1 };
+	raw[1].pools[0] = (struct place_pool){ 1024 * MIB, 1, 1, 0 };
 	assert_int_equal(risk(), PLACE_RISK_NONE);
+}
+
+/* Nobody knows whether it will take huge pages, and there are enough of them for it. */
+static void test_promise_that_pools_hold(void **state)
+{
+	(void)state;
+	raw[0].n_pools = 1;
+	raw[0].pools[0] = (struct place_pool){ PAGE_2M, 600, 500, 0 };
+	policy.guest_overhead_bytes = 50 * MIB;
+	add(PLACE_BIND_STRICT, "0", 600, 100);
+	promises[0] = (struct place_promise){ .memory_bytes = 1000 * MIB, .nodes = set_of("0") };
+	input.n_promises = 1;
+	assert_int_equal(risk(), PLACE_RISK_NONE);
+	/* What its QEMU needs is plain memory all the same. */
+	assert_int_equal(found[0].neighbours_bytes, 50 * MIB);
+	assert_int_equal(place_pressure_promise(&input, scratch, &promises[0]), 0);
+	/* Not beside a guest that is promised some of them, or another that may be, */
+	raw[0].pools[0].free_pages--;
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	assert_true(place_pressure_promise(&input, scratch, &promises[0]) > 0);
+	raw[0].pools[0].free_pages++;
+	add(PLACE_BIND_STRICT, "0", 2, 0)->hugepage_bytes = PAGE_2M;
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	sample.n_guests--;
+	promises[1] = (struct place_promise){ .memory_bytes = 2 * MIB, .nodes = set_of("0,2") };
+	input.n_promises = 2;
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	input.n_promises = 1;
+	/* nor if guests never take any; nor is it said of nodes that are none. */
+	policy.hugepages = PLACE_HUGEPAGES_NEVER;
+	assert_int_equal(risk(), PLACE_RISK_SWAP);
+	policy.hugepages = PLACE_HUGEPAGES_EITHER;
+	assert_int_equal(risk(), PLACE_RISK_NONE);
+	promises[0].nodes = set_of("77");
+	(void)risk();
+	assert_int_equal(scratch[0].pooled_bytes, 0);
 }
 
 static void test_nearness(void **state)
@@ -593,7 +836,7 @@ static void test_nonsense(void **state)
 			for (size_t k = 0; k < raw[i].n_pools; k++)
 				raw[i].pools[k] =
 					(struct place_pool){ odd[draw(n_odd)], odd[draw(n_odd)],
-							     odd[draw(n_odd)] };
+							     odd[draw(n_odd)], odd[draw(n_odd)] };
 		}
 		for (size_t i = 0; i < GUESTS_MAX; i++) {
 			struct place_guest *guest = add((enum place_bind)draw(PLACE_BIND_COUNT),
@@ -671,13 +914,20 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_confined, begin),
 		cmocka_unit_test_setup(test_swap, begin),
+		cmocka_unit_test_setup(test_swapped_already, begin),
+		cmocka_unit_test_setup(test_swap_limit, begin),
+		cmocka_unit_test_setup(test_cells, begin),
+		cmocka_unit_test_setup(test_overhead, begin),
 		cmocka_unit_test_setup(test_balloon, begin),
 		cmocka_unit_test_setup(test_neighbours, begin),
 		cmocka_unit_test_setup(test_promises, begin),
 		cmocka_unit_test_setup(test_overcommitted_elsewhere, begin),
 		cmocka_unit_test_setup(test_locality, begin),
+		cmocka_unit_test_setup(test_confined_by_cpuset, begin),
+		cmocka_unit_test_setup(test_swap_limit_in_a_cpuset, begin),
 		cmocka_unit_test_setup(test_pools, begin),
 		cmocka_unit_test_setup(test_promised_pools, begin),
+		cmocka_unit_test_setup(test_promise_that_pools_hold, begin),
 		cmocka_unit_test_setup(test_nearness, begin),
 		cmocka_unit_test_setup(test_unknown, begin),
 		cmocka_unit_test_setup(test_doubtful_neighbour, begin),

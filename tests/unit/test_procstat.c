@@ -33,6 +33,7 @@ static void expect_comm(const char *comm, const char *expected)
 		fail_msg("refused: %s", comm);
 	assert_string_equal(stat.comm, expected);
 	assert_int_equal(stat.state, 'S');
+	assert_false(stat.is_kernel);
 	assert_int_equal(stat.cpu_ticks, 33);
 	assert_int_equal(stat.n_threads, 7);
 	assert_int_equal(stat.start_ticks, 91837);

@@ -233,26 +233,44 @@ static void test_guest_replaced(void **state)
 	assert_int_equal(n_promises, 0);
 }
 
-static void test_guest_out_of_sight(void **state)
+/* A guest takes up what was booked, and then a sample lacks it that may lack some. */
+static void lose_from_sight(void)
 {
-	(void)state;
 	book(4, 8, "1", 100);
 	appear(500, 4, 8, "1", 101);
 	settle(102);
 	sample.n_guests = 0;
 	sample.guests_complete = false;
 	settle(103);
+}
+
+static void test_guest_out_of_sight(void **state)
+{
+	(void)state;
+	lose_from_sight();
 	assert_int_equal(n_promises, 1);
-	assert_int_equal(ledger[0].pid, 0);
+	assert_true(place_promise_is_open(&ledger[0]));
 	sample.n_guests = 1;
 	settle(104);
 	assert_int_equal(ledger[0].pid, 500);
+	assert_false(place_promise_is_open(&ledger[0]));
 	/* Its size can no longer be read: nobody else counts its memory. */
 	guests[0].known &= ~(unsigned)PLACE_GUEST_MEMORY;
 	sample.guests_complete = true;
 	settle(105);
 	assert_int_equal(n_promises, 1);
-	assert_int_equal(ledger[0].pid, 0);
+	assert_true(place_promise_is_open(&ledger[0]));
+}
+
+/* Who answers without a look has no guest in sight. Who ends meanwhile is gone all the same. */
+static void test_gone_while_out_of_sight(void **state)
+{
+	(void)state;
+	lose_from_sight();
+	assert_true(place_promise_is_open(&ledger[0]));
+	sample.guests_complete = true;
+	settle(104);
+	assert_int_equal(n_promises, 0);
 }
 
 /* Samples are taken before the ledger is locked, so one may come that is older than the last. */
@@ -262,26 +280,26 @@ static void test_older_sample(void **state)
 	book(4, 8, "1", 100);
 	appear(500, 4, 8, "1", 101);
 	settle(102);
-	assert_int_equal(ledger[0].pid, 500);
+	assert_false(place_promise_is_open(&ledger[0]));
 	sample.n_guests = 0;
 	sample.taken_ns = 101 * SECOND;
 	n_promises = place_promises_settle(ledger, n_promises, &sample, &policy, 103 * SECOND);
 	assert_int_equal(n_promises, 1);
-	assert_int_equal(ledger[0].pid, 0);
-	/* One that was begun before the guest was written down proves as little. */
+	assert_true(place_promise_is_open(&ledger[0]));
+	/* One that was begun as the guest was written down proves as little. */
 	sample.n_guests = 1;
 	sample.taken_ns = 103 * SECOND;
 	n_promises = place_promises_settle(ledger, n_promises, &sample, &policy, 104 * SECOND);
-	assert_int_equal(ledger[0].pid, 500);
+	assert_false(place_promise_is_open(&ledger[0]));
 	sample.n_guests = 0;
-	sample.taken_ns = 104 * SECOND;
+	sample.taken_ns = 102 * SECOND;
 	n_promises = place_promises_settle(ledger, n_promises, &sample, &policy, 104 * SECOND);
 	assert_int_equal(n_promises, 1);
-	assert_int_equal(ledger[0].pid, 0);
+	assert_true(place_promise_is_open(&ledger[0]));
 	/* A newer one that does not see the guest says that it is gone. */
 	sample.n_guests = 1;
 	settle(105);
-	assert_int_equal(ledger[0].pid, 500);
+	assert_false(place_promise_is_open(&ledger[0]));
 	sample.n_guests = 0;
 	settle(106);
 	assert_int_equal(n_promises, 0);
@@ -485,6 +503,7 @@ int main(void)
 		cmocka_unit_test_setup(test_guest_gone, reset),
 		cmocka_unit_test_setup(test_guest_replaced, reset),
 		cmocka_unit_test_setup(test_guest_out_of_sight, reset),
+		cmocka_unit_test_setup(test_gone_while_out_of_sight, reset),
 		cmocka_unit_test_setup(test_take_over, reset),
 		cmocka_unit_test_setup(test_four_at_once, reset),
 		cmocka_unit_test_setup(test_asking_books_nothing, reset),

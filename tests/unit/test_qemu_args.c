@@ -199,6 +199,53 @@ static void test_policy(void **state)
 		    "");
 }
 
+#define CELL(n, mib, more)                                                                         \
+	"-object|memory-backend-ram,id=m" n ",size=" mib "M" more "|-numa|node,nodeid=" n          \
+	",cpus=" n ",memdev=m" n "|"
+#define ON(nodes) ",policy=bind,host-nodes=" nodes
+#define BY(policy, nodes) ",policy=" policy ",host-nodes=" nodes
+#define TWO(more, others) "qemu|-m|64|-smp|2|" CELL("0", "32", more) CELL("1", "32", others)
+
+/* Cells that are bound each in its own way: by the strictest of them, in whatever order. */
+static void test_split(void **state)
+{
+	static const struct {
+		const char *line;
+		enum place_bind bind;
+		const char *mems;
+		bool is_split;
+	} cases[] = {
+		{ TWO(ON("0"), ON("0")), PLACE_BIND_STRICT, "0", false },
+		{ TWO(ON("0-1"), ON("0-1")), PLACE_BIND_STRICT, "0-1", false },
+		{ TWO(BY("preferred", "1"), BY("preferred", "1")), PLACE_BIND_PREFERRED, "1",
+		  false },
+		{ TWO(ON("0"), ON("1")), PLACE_BIND_STRICT, "0-1", true },
+		{ TWO(ON("0-1"), ON("2-3")), PLACE_BIND_STRICT, "0-3", true },
+		{ TWO(BY("interleave", "0-1"), ON("2")), PLACE_BIND_STRICT, "0-2", true },
+		{ TWO(BY("interleave", "0-1"), ON("0-1")), PLACE_BIND_STRICT, "0-1", true },
+		{ TWO(ON("0"), BY("preferred", "1")), PLACE_BIND_STRICT, "0-1", true },
+		{ TWO(BY("preferred", "0"), ON("0")), PLACE_BIND_STRICT, "0", true },
+		{ TWO(BY("preferred", "0"), BY("interleave", "0-1")), PLACE_BIND_INTERLEAVE, "0-1",
+		  true },
+		{ TWO(BY("interleave", "0-1"), BY("preferred", "0")), PLACE_BIND_INTERLEAVE, "0-1",
+		  true },
+		/* Half of it may come from anywhere, and so from no nodes in particular. */
+		{ TWO(ON("0"), ""), PLACE_BIND_NONE, "", true },
+		{ TWO("", ON("0")), PLACE_BIND_NONE, "", true },
+		{ TWO("", ""), PLACE_BIND_NONE, "", false },
+		/* What is in no cell is no part of it: shared memory for another guest. */
+		{ TWO(ON("0"), ON("0")) "-object|memory-backend-file,id=x,size=1M,share=on|",
+		  PLACE_BIND_STRICT, "0", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+		expect_bind(cases[i].line, cases[i].bind, cases[i].mems);
+		if (parse(cases[i].line).is_split != cases[i].is_split)
+			fail_msg("%s", cases[i].line);
+	}
+}
+
 static void test_hugepages(void **state)
 {
 	struct place_qemu_args args;
@@ -298,8 +345,51 @@ static void test_traits(void **state)
 			fail_msg("%s: %#x", cases[i].line, parse(cases[i].line).traits);
 	assert_true(parse("qemu|-m|1|-incoming|defer|").is_incoming);
 	assert_true(parse("qemu|-incoming|tcp:0:4444|-S|").is_incoming);
+	assert_true(parse("qemu|-incoming|file:/var/lib/libvirt/save/a|").is_incoming);
+	assert_true(parse("qemu|--incoming|fd:24|").is_incoming);
+	assert_true(parse("qemu|-loadvm|before|").is_incoming);
 	assert_false(parse("qemu|-m|1|-incoming").is_incoming);
 	assert_false(parse("qemu|-name|-incoming|").is_incoming);
+}
+
+/* Which of its memory comes from which node, where each cell and DIMM has one. */
+static void test_parts(void **state)
+{
+	static const char *const none[] = {
+		"qemu|-m|96|-smp|2|" CELL("0", "64", ON("1")) CELL("1", "32", ""),
+		"qemu|-m|96|-smp|2|" CELL("0", "64", ON("1")) CELL("1", "32", ON("0-1")),
+		"qemu|-m|96|-smp|2|" CELL("0", "64", ON("1"))
+			CELL("1", "32", ",policy=preferred,host-nodes=0"),
+		/* All on one node, by the same set: that is no split. */
+		"qemu|-m|96|-smp|2|" CELL("0", "64", ON("1")) CELL("1", "32", ON("1")),
+		/* More than -m. */
+		"qemu|-m|64|-smp|2|" CELL("0", "64", ON("1")) CELL("1", "32", ON("0")),
+		"qemu|-m|96|-smp|2|" CELL("0", "64", ON("1"))
+			CELL("1", "32", ON("0")) "-object|memory-backend-ram,id=d,size=16M|-device|"
+						 "pc-dimm,memdev=d|",
+		"qemu|-m|64|-object|memory-backend-ram,id=m0,size=64M" ON("1") "|",
+		"qemu|-m|96|",
+	};
+	const struct place_qemu_args two = parse("qemu|-m|128|-smp|3|" CELL(
+		"0", "64", ON("1")) CELL("1", "32", ON("0")) CELL("2", "32", ON("1")));
+	const struct place_qemu_args dimm =
+		parse("qemu|-m|96|-smp|2|" CELL("0", "64", ON("1")) CELL(
+			"1", "32",
+			ON("0")) "-object|memory-backend-ram,id=d,size=16M,policy=bind,host-nodes="
+				 "4|-device|pc-dimm,memdev=d|");
+
+	(void)state;
+	assert_int_equal(two.n_parts, 2);
+	assert_int_equal(two.parts[0].node, 1);
+	assert_int_equal(two.parts[0].bytes, 96 * MIB);
+	assert_int_equal(two.parts[1].node, 0);
+	assert_int_equal(two.parts[1].bytes, 32 * MIB);
+	assert_int_equal(dimm.n_parts, 3);
+	assert_int_equal(dimm.parts[2].node, 4);
+	assert_int_equal(dimm.parts[2].bytes, 16 * MIB);
+	for (size_t i = 0; i < ELEMENTSOF(none); i++)
+		if (parse(none[i]).n_parts)
+			fail_msg("%s", none[i]);
 }
 
 int main(void)
@@ -309,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_identity),  cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_hugepages), cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_long_ids),  cmocka_unit_test(test_traits),
+		cmocka_unit_test(test_parts),	  cmocka_unit_test(test_split),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,10 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "host/cleanup.h"
+#include "host/root.h"
+#include "host/text.h"
 #include "observe/ranges.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -112,11 +116,11 @@ static void test_pools(void **state)
 	parse("7f0200000000-7f0280000000 rw-s 00000000 00:10 8 /mnt/huge1G/x\n", 2048, 0);
 	expect(0, 0x7f0200000000, 0x7f0280000000, GIB, true);
 	/* A memfd shows no page size: the command line said it. */
-	parse("7f0200000000-7f0240000000 rw-s 00000000 00:01 8 /memfd:memory-backend-memfd "
+	parse("7f0200000000-7f0240000000 rw-s 00000000 fff:fe 8 /memfd:memory-backend-memfd "
 	      "(deleted)\n",
 	      1024, 2 * MIB);
 	expect(0, 0x7f0200000000, 0x7f0240000000, 2 * MIB, true);
-	parse("7f0200000000-7f0240000000 rw-s 00000000 00:01 8 /memfd:memory-backend-memfd "
+	parse("7f0200000000-7f0240000000 rw-s 00000000 fff:fe 8 /memfd:memory-backend-memfd "
 	      "(deleted)\n",
 	      1024, 0);
 	expect(0, 0x7f0200000000, 0x7f0240000000, 4096, true);
@@ -125,16 +129,62 @@ static void test_pools(void **state)
 	expect(0, 0x7f0200000000, 0x7f0240000000, 2 * MIB, true);
 	/* Sizes that are none, from a command line. */
 	for (uint64_t bytes = 1; bytes; bytes *= 3) {
-		parse("7f0200000000-7f0240000000 rw-s 00000000 00:01 8 /memfd:x (deleted)\n", 1024,
+		parse("7f0200000000-7f0240000000 rw-s 00000000 fff:fe 8 /memfd:x (deleted)\n", 1024,
 		      bytes > UINT64_MAX / 3 ? UINT64_MAX : bytes);
 		expect(0, 0x7f0200000000, 0x7f0240000000, 2 * MIB, true);
 		if (bytes > UINT64_MAX / 3)
 			break;
 	}
 	/* Larger than the mapping: no whole page of it. */
-	parse("7f0200000000-7f0240000000 rw-s 00000000 00:01 8 /memfd:x (deleted)\n", 1024,
+	parse("7f0200000000-7f0240000000 rw-s 00000000 fff:fe 8 /memfd:x (deleted)\n", 1024,
 	      4 * GIB);
 	assert_int_equal(ranges.n, 0);
+}
+
+static uint64_t page_bytes_at(const void *start)
+{
+	for (size_t i = 0; i < ranges.n; i++)
+		if (ranges.list[i].start <= (uintptr_t)start &&
+		    (uintptr_t)start < ranges.list[i].end)
+			return ranges.list[i].page_bytes;
+	return 0;
+}
+
+/* Ours, of both kinds; no page of it is touched. */
+static void *map_memfd(unsigned flags)
+{
+	const int fd = memfd_create("ram", MFD_CLOEXEC | flags);
+	void *start = MAP_FAILED;
+
+	if (fd >= 0 && ftruncate(fd, 64 * MIB) == 0)
+		start = mmap(NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+			     0);
+	if (fd >= 0)
+		close(fd);
+	return start;
+}
+
+/* A guest may have some cells in a pool, and others' memfds in plain memory. */
+static void test_memfds_of_both_kinds(void **state)
+{
+	void *plain = map_memfd(0), *pool = map_memfd(MFD_HUGETLB);
+	_cleanup_text_ struct place_text text = { 0 };
+	struct place_root root;
+
+	(void)state;
+	assert_ptr_not_equal(plain, MAP_FAILED);
+	assert_int_equal(place_root_open(NULL, &root), 0);
+	assert_int_equal(place_root_read(&root, &text, "proc/self/maps"), 0);
+	place_root_close(&root);
+	parse(text.data, 128, 2 * MIB);
+	assert_int_equal(page_bytes_at(plain), sysconf(_SC_PAGESIZE));
+	if (pool == MAP_FAILED)
+		print_message("no memfd of huge pages here\n");
+	else
+		assert_int_equal(page_bytes_at(pool), 2 * MIB);
+	(void)munmap(plain, 64 * MIB);
+	if (pool != MAP_FAILED)
+		(void)munmap(pool, 64 * MIB);
 }
 
 static void test_no_guest(void **state)
@@ -202,9 +252,10 @@ static void test_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),	cmocka_unit_test(test_several),
-		cmocka_unit_test(test_pools),	cmocka_unit_test(test_no_guest),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_plain),	 cmocka_unit_test(test_several),
+		cmocka_unit_test(test_pools),	 cmocka_unit_test(test_memfds_of_both_kinds),
+		cmocka_unit_test(test_no_guest), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

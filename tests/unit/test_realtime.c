@@ -7,36 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "act/realtime.h"
+#include "tree.h"
 
-static char top[] = "/tmp/placed-realtime-XXXXXX";
 static struct place_root root;
-
-static void write_file(const char *text, const char *format, int pid, int tid)
-{
-	char path[256], *slash;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/", top);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(path + strlen(path), sizeof(path) - strlen(path), format, pid, tid);
-#pragma GCC diagnostic pop
-	for (slash = strchr(path + sizeof(top), '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(path, 0755);
-		*slash = '/';
-	}
-	file = fopen(path, "we");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
 
 static void put_thread(int pid, int tid, const char *name, unsigned flags, unsigned ticks,
 		       unsigned policy)
@@ -47,12 +24,12 @@ static void put_thread(int pid, int tid, const char *name, unsigned flags, unsig
 		 "%d (%s) R 1 1 1 0 -1 %u 0 0 0 0 %u %u 0 0 -2 0 1 0 4711 0 0 18446744073709551615 "
 		 "0 0 0 0 0 0 0 0 0 0 0 0 17 0 50 %u 0 0 0\n",
 		 tid, name, flags, ticks / 2, ticks - ticks / 2, policy);
-	write_file(text, "proc/%d/task/%d/stat", pid, tid);
+	tree_put(text, "proc/%d/task/%d/stat", pid, tid);
 }
 
 static void compare(unsigned ticks_then, unsigned ticks_now, struct realtime_finding *finding)
 {
-	struct realtime_threads before, after;
+	struct realtime_threads before = { 0 }, after = { 0 };
 	struct place_text text = { 0 };
 
 	put_thread(10, 11, "vrrp (x) 1", 0x400040, ticks_then, 1);
@@ -60,43 +37,45 @@ static void compare(unsigned ticks_then, unsigned ticks_now, struct realtime_fin
 	put_thread(10, 11, "vrrp (x) 1", 0x400040, ticks_now, 1);
 	assert_int_equal(realtime_list(&root, &text, &after), 0);
 	realtime_compare(&root, &text, &before, &after, 30, finding);
+	realtime_threads_done(&before);
+	realtime_threads_done(&after);
 	place_text_done(&text);
 }
 
 static int set_up(void **state)
 {
 	(void)state;
-	assert_non_null(mkdtemp(top));
-	write_file("950000\n", "proc/sys/kernel/sched_rt_runtime_us", 0, 0);
+	tree_make();
+	tree_put("950000\n", "proc/sys/kernel/sched_rt_runtime_us");
 	put_thread(10, 10, "init", 0x400100, 1000, 0);
 	put_thread(20, 20, "migration/0", 0x4208040, 1000, 1);
-	return place_root_open(top, &root);
+	return place_root_open(tree_path, &root);
 }
 
 static int tear_down(void **state)
 {
-	char command[64];
-
 	(void)state;
 	place_root_close(&root);
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	return system(command);
+	tree_remove();
+	return 0;
 }
 
 static void test_list(void **state)
 {
-	struct realtime_threads threads;
+	struct realtime_threads threads = { 0 };
 	struct place_text text = { 0 };
 
 	(void)state;
 	assert_int_equal(realtime_list(&root, &text, &threads), 0);
 	assert_int_equal(threads.n, 0);
+	realtime_threads_done(&threads);
 	put_thread(10, 12, "audio", 0x40, 7, 2);
 	assert_int_equal(realtime_list(&root, &text, &threads), 0);
 	assert_int_equal(threads.n, 1);
 	assert_int_equal(threads.list[0].tid, 12);
 	assert_int_equal(threads.list[0].cpu_ticks, 7);
 	assert_string_equal(threads.list[0].name, "audio");
+	realtime_threads_done(&threads);
 	place_text_done(&text);
 }
 
@@ -116,29 +95,67 @@ static void test_busy(void **state)
 	assert_non_null(strstr(text, "thread 11 (vrrp (x) 1) of process 10"));
 }
 
-static void test_unlimited(void **state)
+/* However many others there are that do nothing. */
+static void test_busy_among_many(void **state)
 {
+	struct realtime_threads threads = { 0 };
 	struct realtime_finding finding;
+	struct place_text text = { 0 };
 
 	(void)state;
-	write_file("-1\n", "proc/sys/kernel/sched_rt_runtime_us", 0, 0);
-	compare(100, 100, &finding);
-	assert_int_equal(finding.risk, REALTIME_UNLIMITED);
+	for (int tid = 1000; tid < 1200; tid++)
+		put_thread(5, tid, "idle", 0x40, 7, 1);
+	assert_int_equal(realtime_list(&root, &text, &threads), 0);
+	assert_true(threads.n >= 200);
+	realtime_threads_done(&threads);
+	place_text_done(&text);
+	compare(100, 129, &finding);
+	assert_int_equal(finding.risk, REALTIME_BUSY);
+	assert_int_equal(finding.thread.tid, 11);
+	for (int tid = 1000; tid < 1200; tid++)
+		put_thread(5, tid, "idle", 0x40, 7, 0);
+}
+
+static void test_unlimited(void **state)
+{
+	static const struct {
+		const char *runtime, *period;
+		enum realtime_risk risk;
+	} cases[] = {
+		{ "-1\n", "1000000\n", REALTIME_UNLIMITED },
+		{ "1000000\n", "1000000\n", REALTIME_UNLIMITED },
+		{ "999999\n", "1000000\n", REALTIME_SAFE },
+		{ "950000\n", "950000\n", REALTIME_UNLIMITED },
+		{ "0\n", "1000000\n", REALTIME_SAFE },
+	};
+	struct realtime_finding finding;
+	char text[200]; /* as moves.h has it */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		tree_put(cases[i].runtime, "proc/sys/kernel/sched_rt_runtime_us");
+		tree_put(cases[i].period, "proc/sys/kernel/sched_rt_period_us");
+		compare(100, 100, &finding);
+		assert_int_equal(finding.risk, cases[i].risk);
+	}
+	realtime_say(&(struct realtime_finding){ .risk = REALTIME_UNLIMITED }, text, sizeof(text));
+	assert_non_null(strstr(text, "until it is 0 or more and below sched_rt_period_us"));
 }
 
 /* Damaged files are no threads. */
 static void test_damaged(void **state)
 {
 	static const char *const texts[] = { "", "11", "11 (a", "11 (a) R 1 1", ") 1 2 3\n" };
-	struct realtime_threads threads;
+	struct realtime_threads threads = { 0 };
 	struct place_text text = { 0 };
 
 	(void)state;
 	put_thread(10, 12, "audio", 0x40, 7, 0);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		write_file(texts[i], "proc/%d/task/%d/stat", 10, 11);
+		tree_put(texts[i], "proc/%d/task/%d/stat", 10, 11);
 		assert_int_equal(realtime_list(&root, &text, &threads), 0);
 		assert_int_equal(threads.n, 0);
+		realtime_threads_done(&threads);
 	}
 	place_text_done(&text);
 }
@@ -160,8 +177,11 @@ static void test_live(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_list),	cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_unlimited),
+		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_busy_among_many),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_unlimited),
 		cmocka_unit_test(test_live),
 	};
 

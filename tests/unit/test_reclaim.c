@@ -10,12 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "decide/nearness.h"
 #include "observe/reclaim.h"
+#include "tree.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -128,53 +128,33 @@ static void test_swap(void **state)
 	assert_int_equal(stall.swap_free_bytes, 8 << 10);
 }
 
-static void write_file(const char *folder, const char *path, const char *content)
-{
-	char whole[200];
-	FILE *file;
-
-	snprintf(whole, sizeof(whole), "%s/%s", folder, path);
-	for (char *at = whole + strlen(folder) + 1; (at = strchr(at, '/')); at++) {
-		*at = '\0';
-		mkdir(whole, 0700);
-		*at = '/';
-	}
-	file = fopen(whole, "w");
-	assert_non_null(file);
-	fputs(content, file);
-	fclose(file);
-}
-
 static void test_read(void **state)
 {
 	struct place_node nodes[] = { { .id = 0 }, { .id = 8 } };
 	const struct place_topology topology = { .n_nodes = 2, .nodes = nodes };
 	struct place_node_sample samples[] = {
-		{ .n_pools = 2, .pools = { { 2 << 20, 1, 0 }, { 1 << 30, 0, 0 } } },
-		{ .n_pools = 2, .pools = { { 2 << 20, 1, 0 }, { 64 << 10, 1, 1 } } }
+		{ .n_pools = 2, .pools = { { 2 << 20, 1, 0, 0 }, { 1 << 30, 0, 0, 0 } } },
+		{ .n_pools = 2, .pools = { { 2 << 20, 1, 0, 0 }, { 64 << 10, 1, 1, 0 } } }
 	};
 	const struct place_sample sample = { .n_nodes = 2, .nodes = samples };
-	char folder[] = "/tmp/test_reclaim.XXXXXX", command[64];
 	struct place_reclaim reclaims[2];
 	struct place_text text = { 0 };
 	struct place_stall stall;
 	struct place_root root;
 
 	(void)state;
-	assert_non_null(mkdtemp(folder));
-	assert_return_code(place_root_open(folder, &root), 0);
+	tree_make();
+	assert_return_code(place_root_open(tree_path, &root), 0);
 	memset(reclaims, 0x5a, sizeof(reclaims));
 	memset(&stall, 0x5a, sizeof(stall));
 	place_reclaim_read(&root, &text, &topology, &sample, reclaims, &stall);
 	assert_int_equal(reclaims[0].known | reclaims[1].known | stall.known, 0);
 	assert_int_equal(stall.n_surplus, 0);
-	write_file(folder, "sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages",
-		   "7\n");
-	write_file(folder, "sys/kernel/mm/hugepages/hugepages-64kB/nr_overcommit_hugepages", "x\n");
-	write_file(folder, "sys/devices/system/node/node8/vmstat", "nr_vmscan_write 5\n");
-	write_file(folder, "proc/meminfo", "SwapTotal: 8 kB\nSwapFree: 8 kB\n");
-	write_file(folder, "proc/pressure/memory",
-		   "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
+	tree_put("7\n", "sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages");
+	tree_put("x\n", "sys/kernel/mm/hugepages/hugepages-64kB/nr_overcommit_hugepages");
+	tree_put("nr_vmscan_write 5\n", "sys/devices/system/node/node8/vmstat");
+	tree_put("SwapTotal: 8 kB\nSwapFree: 8 kB\n", "proc/meminfo");
+	tree_put("some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n", "proc/pressure/memory");
 	place_reclaim_read(&root, &text, &topology, &sample, reclaims, &stall);
 	assert_int_equal(reclaims[0].known, 0);
 	assert_int_equal(reclaims[1].written_pages, 5);
@@ -184,8 +164,7 @@ static void test_read(void **state)
 	assert_int_equal(stall.surplus[0].pages, 7);
 	place_text_done(&text);
 	place_root_close(&root);
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	assert_int_equal(system(command), 0);
+	tree_remove();
 }
 
 /* ---- how near ----------------------------------------------------------------------------- */

@@ -251,6 +251,9 @@ static void test_moves_promises_findings(void **state)
 		  .moved_bytes = GIB / 2,
 		  .begin_ns = 90 * SECOND,
 		  .state = REPORT_MOVE_RUNNING,
+		  .cause = PLACE_CAUSE_ARRIVAL,
+		  .for_whom = "db=\"1",
+		  .for_pid = 7,
 		  .reason = "remote access" },
 		{ .pid = 7,
 		  .name = "",
@@ -282,15 +285,25 @@ static void test_moves_promises_findings(void **state)
 	status();
 	assert_has("\nmove pid=100 name=\"web1\" from=\"0\" to=8 state=\"running\" "
 		   "planned_bytes=1073741824 moved_bytes=536870912 failed_bytes=0 age_ms=10000 "
-		   "duration_ms=10000 reason=\"remote access\"\n");
+		   "duration_ms=10000 cause=\"arrival\" for_pid=7 for=\"db=\\x221\" "
+		   "reason=\"remote access\"\n");
 	assert_has("state=\"failed\" planned_bytes=0 moved_bytes=0 failed_bytes=0 age_ms=50000 "
-		   "duration_ms=3000 reason=\"\"\n");
+		   "duration_ms=3000 cause=\"locality\" reason=\"\"\n");
 	assert_has("\nfinding what=\"ksm_across_nodes\" level=\"warning\" subject=\"\" text=\"KSM "
 		   "merges.\" "
 		   "remedy=\"Switch it off.\"\n");
 	assert_has("\npromise nodes=\"0,8\" memory_bytes=1073741824 vcpus_centi=400 age_ms=1000\n");
 	assert_int_equal(explain("web1"), 0);
 	assert_int_equal(count("\nmove "), 1);
+	assert_has("because topic=\"room\" text=\"memory of it goes to node 8 to make room, before "
+		   "the kernel swaps or kills somebody: for db=\\x221\"\n");
+	/* And who is made room for is told by whom. */
+	moves[0].pid = 8;
+	moves[0].for_pid = 100;
+	moves[0].end_ns = 95 * SECOND;
+	assert_int_equal(explain("web1"), 0);
+	assert_has("topic=\"room\" text=\"memory of web1 (pid 8) went to node 8 to make room for "
+		   "it\"\n");
 }
 
 static void test_explain_finds(void **state)
@@ -348,6 +361,13 @@ static void test_explain_says(void **state)
 	assert_has(
 		"topic=\"next_page\" text=\"its next page comes from nodes 0,8 only (policy bind)");
 	assert_has("topic=\"libvirt\" text=\"libvirt keeps the nodes that were advised");
+	place_nodes_from_set(&guests[0].mems, &guests[0].allowed);
+	guests[0].known |= PLACE_GUEST_ALLOWED;
+	assert_int_equal(explain("web1"), 0);
+	assert_lacks("its cpuset");
+	guests[0].bind = PLACE_BIND_PREFERRED;
+	assert_int_equal(explain("web1"), 0);
+	assert_has("topic=\"next_page\" text=\"its cpuset has nodes 0,8 only: once they are full");
 	activities[0].evidence = PLACE_EVIDENCE_HINT_FAULTS;
 	activities[0].bytes_source = PLACE_BYTES_SAMPLES;
 	assert_int_equal(explain("web1"), 0);

@@ -4,19 +4,18 @@
  * chance gets wrong. What the kernel says of real memory: tests/guest/test_look.py.
  */
 #include <errno.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "host/cleanup.h"
 #include "observe/residency.h"
+#include "tree.h"
 
 #define GIB (UINT64_C(1) << 30)
 #define START UINT64_C(0x7f0000000000)
@@ -231,63 +230,19 @@ static void test_failures(void **state)
 
 /* ---- one guest, from the files of a recording ------------------------------------------------ */
 
-struct tree {
-	char path[64];
-	struct place_root root;
-	struct place_text text;
-};
-
-static void write_file(const struct tree *tree, const char *name, const char *text)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/proc/4711/%s", tree->path, name);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
+#define STAT(start)                                                                                \
+	"4711 (qemu) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 " start " 0 0 0 0 0 0 0 0 0 0 0\n"
 
 static int make_tree(void **state)
 {
-	struct tree *tree = calloc(1, sizeof(*tree));
-	char path[128];
+	const int r = tree_begin(state);
 
-	assert_non_null(tree);
-	strcpy(tree->path, "/tmp/test_residency.XXXXXX");
-	assert_non_null(mkdtemp(tree->path));
-	snprintf(path, sizeof(path), "%s/proc", tree->path);
-	assert_int_equal(mkdir(path, 0755), 0);
-	strcat(path, "/4711");
-	assert_int_equal(mkdir(path, 0755), 0);
-	assert_int_equal(place_root_open(tree->path, &tree->root), 0);
-	write_file(
-		tree, "stat",
-		"4711 (qemu) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 100 0 0 0 0 0 0 0 0 0 0 0\n");
-	*state = tree;
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *at)
-{
-	(void)status, (void)type, (void)at;
-	return remove(path);
-}
-
-static int drop_tree(void **state)
-{
-	struct tree *tree = *state;
-
-	place_text_done(&tree->text);
-	place_root_close(&tree->root);
-	assert_int_equal(nftw(tree->path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-	free(tree);
-	return 0;
+	tree_put(STAT("100"), "proc/4711/stat");
+	return r;
 }
 
 /* The guest's RAM begins at START; its status says that so much is resident. */
-static int read_guest(struct tree *tree, uint64_t mib, uint64_t resident_mib, layout node_of)
+static int read_guest(uint64_t mib, uint64_t resident_mib, layout node_of)
 {
 	const struct place_mounts mounts = { 0 };
 	const struct place_guest guest = {
@@ -302,54 +257,50 @@ static int read_guest(struct tree *tree, uint64_t mib, uint64_t resident_mib, la
 
 	snprintf(text, sizeof(text), "%jx-%jx rw-p 00000000 00:00 0 \n", (uintmax_t)START,
 		 (uintmax_t)(START + (mib << 20)));
-	write_file(tree, "maps", text);
+	tree_put(text, "proc/4711/maps");
 	snprintf(text, sizeof(text), "Name:\tqemu\nRssAnon:\t%ju kB\nRssShmem:\t0 kB\n",
 		 (uintmax_t)resident_mib << 10);
-	write_file(tree, "status", text);
+	tree_put(text, "proc/4711/status");
 	snprintf(text, sizeof(text), "%jx default anon=3 N0=1 N3=2 kernelpagesize_kB=4\n",
 		 (uintmax_t)START);
-	write_file(tree, "numa_maps", text);
-	return place_residency_read(&tree->root, &tree->text, &topology, &mounts, &guest, true,
-				    &how, bytes, &residency);
+	tree_put(text, "proc/4711/numa_maps");
+	return place_residency_read(&tree_root, &tree_text, &topology, &mounts, &guest, true, &how,
+				    bytes, &residency);
 }
 
 static void test_reading_a_guest(void **state)
 {
-	struct tree *tree = *state;
-
+	(void)state;
 	/* Small: numa_maps, and nobody is asked. */
-	assert_int_equal(read_guest(tree, 128, 128, interleaved), 0);
+	assert_int_equal(read_guest(128, 128, interleaved), 0);
 	assert_int_equal(residency.n_asked, 0);
 	assert_int_equal(residency.present_bytes, 3 * 4096);
 	assert_int_equal(bytes[1], 2 * 4096);
 	/* Larger: samples, which agree with its status. */
-	assert_int_equal(read_guest(tree, 2048, 2100, interleaved), 0);
+	assert_int_equal(read_guest(2048, 2100, interleaved), 0);
 	assert_in_range(residency.n_asked, 4096, 4097);
 	assert_int_equal(residency.hidden_bytes, 0);
 	assert_in_range(residency.error_permille, 1, 30);
 	/* Half of what its status counts is hidden: numa_maps after all. */
-	assert_int_equal(read_guest(tree, 2048, 2048, half_absent), 0);
+	assert_int_equal(read_guest(2048, 2048, half_absent), 0);
 	assert_int_equal(residency.n_asked, 0);
 	assert_int_equal(bytes[1], 2 * 4096);
 	assert_in_range(residency.hidden_bytes, GIB / 10 * 9, GIB / 10 * 11);
 	/* The same, and too large for that: it is said. */
-	assert_int_equal(read_guest(tree, 8192, 8192, half_absent), 0);
+	assert_int_equal(read_guest(8192, 8192, half_absent), 0);
 	assert_in_range(residency.n_asked, 4096, 4097);
 	assert_in_range(residency.error_permille, 450, 550);
 	/* Half of it was never touched: nothing is hidden. */
-	assert_int_equal(read_guest(tree, 2048, 1050, half_absent), 0);
+	assert_int_equal(read_guest(2048, 1050, half_absent), 0);
 	assert_in_range(residency.n_asked, 4096, 4097);
 	assert_int_equal(residency.hidden_bytes, 0);
 }
 
 static void test_another_process_with_its_pid(void **state)
 {
-	struct tree *tree = *state;
-
-	write_file(
-		tree, "stat",
-		"4711 (qemu) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 101 0 0 0 0 0 0 0 0 0 0 0\n");
-	assert_int_equal(read_guest(tree, 2048, 2048, interleaved), -ESRCH);
+	(void)state;
+	tree_put(STAT("101"), "proc/4711/stat");
+	assert_int_equal(read_guest(2048, 2048, interleaved), -ESRCH);
 }
 
 int main(void)
@@ -361,9 +312,9 @@ int main(void)
 		cmocka_unit_test(test_seeds),
 		cmocka_unit_test(test_several_ranges),
 		cmocka_unit_test(test_failures),
-		cmocka_unit_test_setup_teardown(test_reading_a_guest, make_tree, drop_tree),
+		cmocka_unit_test_setup_teardown(test_reading_a_guest, make_tree, tree_end),
 		cmocka_unit_test_setup_teardown(test_another_process_with_its_pid, make_tree,
-						drop_tree),
+						tree_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,7 +25,6 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define SECOND UINT64_C(1000000000)
-/* Below the 50 lines that the log takes in its own 10 s, which no test waits for. */
 #define GUESTS_MAX 36
 
 static char folder[] = "/tmp/test_risks.XXXXXX";
@@ -39,8 +39,22 @@ static struct place_guest guests[GUESTS_MAX];
 static struct place_sample sample;
 static const struct place_policy policy = { .count_reclaimable = true };
 static struct risk_memory memories[GUESTS_MAX];
+static unsigned traits[GUESTS_MAX];
 static struct risks risks;
 static uint64_t now_ns;
+
+/* By this the log counts what it takes in 10 s: as turns go, and anew for each test. */
+static uint64_t tests_ns;
+
+int clock_gettime(clockid_t clock, struct timespec *ret_time)
+{
+	const uint64_t ns = tests_ns + now_ns;
+
+	(void)clock;
+	*ret_time = (struct timespec){ .tv_sec = (time_t)(ns / SECOND),
+				       .tv_nsec = (long)(ns % SECOND) };
+	return 0;
+}
 
 static void add_guest(const char *name, enum place_bind bind, uint64_t memory_mib)
 {
@@ -80,11 +94,13 @@ static int begin(void **state)
 	topology = (struct place_topology){ .n_nodes = 2, .nodes = nodes, .distance = distance };
 	sample = (struct place_sample){ .n_nodes = 2, .nodes = raw, .guests = guests };
 	memset(memories, 0, sizeof(memories));
+	memset(traits, 0, sizeof(traits));
 	add_guest("web1", PLACE_BIND_STRICT, 900);
 	assert_return_code(risks_resize(&risks, 2), 0);
 	risks.stall = (struct place_stall){ .known = PLACE_STALL_SWAP,
 					    .swap_total_bytes = 500 * MIB,
 					    .swap_free_bytes = 500 * MIB };
+	tests_ns += now_ns + 100 * SECOND;
 	now_ns = SECOND;
 	return 0;
 }
@@ -101,9 +117,27 @@ static int end(void **state)
 	return system(command);
 }
 
+static unsigned n_said; /* lines since the turn began */
+static size_t said_size;
+
+/* The kernel keeps ten lines for us, at the least. */
+static void drain(void)
+{
+	ssize_t size;
+
+	while ((size = recv(reader, said + said_size, sizeof(said) - said_size - 1, MSG_DONTWAIT)) >
+	       0) {
+		said_size += (size_t)size;
+		said[said_size++] = '\n';
+		said[said_size] = '\0';
+		n_said++;
+	}
+}
+
 static struct risk_memory *memory_of(size_t i, void *data)
 {
 	(void)data;
+	drain();
 	return &memories[i];
 }
 
@@ -115,25 +149,17 @@ static unsigned turn(void)
 	struct place_pressure_input input = {
 		.topology = &topology, .sample = &sample, .model = &model, .policy = &policy
 	};
-	unsigned n = 0;
-	size_t at = 0;
-	ssize_t size;
 
 	now_ns += SECOND;
 	assert_return_code(place_model_build(&topology, &sample, NULL, 0, &policy, models, &model),
 			   0);
 	assert_return_code(risks_find(&risks, &input, memory_of, NULL), 0);
 	said[0] = '\0';
-	for (size_t i = 0; i < sample.n_guests; i++) {
-		risks_tell(&risks, &guests[i], i, &memories[i], now_ns);
-		while ((size = recv(reader, said + at, sizeof(said) - at - 1, MSG_DONTWAIT)) > 0) {
-			at += (size_t)size;
-			said[at] = '\0';
-			n++;
-		}
-	}
+	said_size = n_said = 0;
+	risks_tell(&risks, guests, traits, memory_of, NULL, now_ns);
+	drain();
 	assert_int_equal(event_held_count() + event_lost_count(), 0);
-	return n;
+	return n_said;
 }
 
 static void wants(uint64_t mib)
@@ -205,6 +231,16 @@ static void test_worse_is_news(void **state)
 	assert_said("what=may_be_swapped");
 }
 
+/* Turns, each a second after the one before. Returns: the lines that were said in them. */
+static unsigned turns(unsigned n_turns)
+{
+	unsigned n = 0;
+
+	while (n_turns--)
+		n += turn();
+	return n;
+}
+
 static void test_end_is_said(void **state)
 {
 	(void)state;
@@ -212,40 +248,47 @@ static void test_end_is_said(void **state)
 	assert_int_equal(turn(), 1);
 	/* Just enough is not the end of it. */
 	wants(999);
-	assert_int_equal(turn(), 0);
+	assert_int_equal(turns(400), 0);
+	/* Nor is a moment without it. */
 	wants(900);
+	assert_int_equal(turns(300), 0);
 	assert_int_equal(turn(), 1);
 	assert_said("what=risk_over");
 	assert_said("<29>"); /* daemon.notice */
-	/* What comes and goes within an hour was said. */
-	for (unsigned i = 0; i < 100; i++) {
-		wants(i % 2 ? 900 : 1300);
-		assert_int_equal(turn(), 0);
-	}
-	now_ns += 3601 * SECOND;
+	assert_int_equal(turns(400), 0);
+}
+
+/* Whose end was said is warned of as if it had never been, at once. */
+static void test_back_after_its_end(void **state)
+{
+	(void)state;
+	wants(1501);
+	assert_int_equal(turn(), 1);
+	assert_said("what=may_be_killed");
+	wants(900);
+	assert_int_equal(turns(301), 1);
+	assert_said("what=risk_over");
 	wants(1300);
 	assert_int_equal(turn(), 1);
 	assert_said("what=may_be_swapped");
+	assert_int_equal(turns(5000), 0);
+	wants(900);
+	assert_int_equal(turns(301), 1);
+	assert_said("what=risk_over");
 }
 
-/* What came back soon after its end, and stays, is said once an hour has gone by. */
-static void test_back_for_good(void **state)
+/* What comes and goes within minutes was said, and is not over. */
+static void test_back_before_its_end(void **state)
 {
-	unsigned n = 0;
-
 	(void)state;
 	wants(1300);
 	assert_int_equal(turn(), 1);
+	for (unsigned i = 0; i < 40; i++) {
+		wants(i % 2 ? 1300 : 900);
+		assert_int_equal(turns(i % 2 ? 1 : 290), 0);
+	}
 	wants(900);
-	assert_int_equal(turn(), 1);
-	assert_said("what=risk_over");
-	wants(1300);
-	for (unsigned i = 0; i < 3500; i++)
-		assert_int_equal(turn(), 0);
-	for (unsigned i = 0; i < 3700; i++)
-		n += turn();
-	assert_int_equal(n, 1);
-	wants(900);
+	assert_int_equal(turns(300), 0);
 	assert_int_equal(turn(), 1);
 	assert_said("what=risk_over");
 }
@@ -271,6 +314,38 @@ static void test_what_is_not_known(void **state)
 	assert_int_equal(risks_count(&risks, PLACE_RISK_KILL), 0);
 }
 
+static void assert_with_swap(bool is_bound_to_it)
+{
+	bool with_swap[5];
+
+	risks_find_swapped(&risks, &sample, with_swap);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(with_swap[i], is_bound_to_it && i < 3);
+}
+
+/* What swap has is read of those whom it bears on: bound to the nodes of one that may swap. */
+static void test_whose_swap_matters(void **state)
+{
+	(void)state;
+	add_guest("beside", PLACE_BIND_CPUSET, 10);
+	add_guest("asks for it", PLACE_BIND_PREFERRED, 10);
+	add_guest("elsewhere", PLACE_BIND_STRICT, 10);
+	place_set_clear(&guests[3].mems);
+	place_set_add(&guests[3].mems, 0);
+	add_guest("anywhere", PLACE_BIND_NONE, 10);
+	assert_int_equal(turn(), 0);
+	assert_with_swap(false);
+	risks.settled[0] = PLACE_RISK_LOCALITY;
+	assert_with_swap(false);
+	risks.settled[0] = PLACE_RISK_SWAP;
+	assert_with_swap(true);
+	risks.settled[0] = PLACE_RISK_KILL;
+	assert_with_swap(true);
+	/* Of a pool that runs out nothing is swapped. */
+	risks.pressures[0].is_pool = true;
+	assert_with_swap(false);
+}
+
 static void test_locality_is_a_notice(void **state)
 {
 	(void)state;
@@ -284,27 +359,99 @@ static void test_locality_is_a_notice(void **state)
 	assert_int_equal(risks.n_said, 0);
 }
 
-/* All are said in the end, and never so many at once that the log holds any back. */
-static void test_many(void **state)
+static void add_guests(unsigned n, const char *prefix, enum place_bind bind, uint64_t memory_mib)
 {
-	unsigned n = 0, n_turns = 0;
-
-	(void)state;
-	sample.n_guests = 0;
-	for (unsigned i = 0; i < GUESTS_MAX; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		char name[PLACE_GUEST_NAME_MAX];
 
-		snprintf(name, sizeof(name), "guest-%u", i);
-		add_guest(name, PLACE_BIND_STRICT, 1300);
+		snprintf(name, sizeof(name), "%s-%u", prefix, i);
+		add_guest(name, bind, memory_mib);
 	}
+}
+
+static void make_system(size_t i)
+{
+	traits[i] = PLACE_TRAIT_LIBVIRT;
+}
+
+/* All are said in the end, and never so many at once that the log holds any back. */
+static void check_many(unsigned n_at_once)
+{
+	unsigned n_turns = 0, n;
+
+	sample.n_guests = 0;
+	add_guests(GUESTS_MAX, "guest", PLACE_BIND_STRICT, 1300);
 	n = turn();
-	assert_int_equal(n, 30);
+	assert_int_equal(n, n_at_once);
 	while (n < GUESTS_MAX && n_turns++ < 1000)
 		n += turn();
 	assert_true(n_turns >= 9);
 	assert_int_equal(n, GUESTS_MAX);
-	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(turn(), 0);
+	assert_int_equal(turns(20), 0);
+}
+
+static void test_many(void **state)
+{
+	(void)state;
+	check_many(20);
+}
+
+static void test_many_of_the_system(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < GUESTS_MAX; i++)
+		make_system(i);
+	check_many(30);
+}
+
+/* Where that one lies among the lines of the turn. */
+static const char *line_of(const char *name)
+{
+	char field[PLACE_GUEST_NAME_MAX + 16];
+
+	snprintf(field, sizeof(field), "subject=%s ", name);
+	return strstr(said, field);
+}
+
+/* Whoever has the lower pid, and however many there are that nobody harms. */
+static void test_harm_is_said_before_notices(void **state)
+{
+	(void)state;
+	sample.n_guests = 0;
+	add_guests(30, "far", PLACE_BIND_PREFERRED, 1300);
+	for (size_t i = 0; i < sample.n_guests; i++)
+		make_system(i);
+	add_guest("confined", PLACE_BIND_STRICT, 0);
+	assert_int_equal(turn(), 20);
+	guests[30].memory_bytes = 1300 * MIB;
+	assert_int_equal(turns(9), 0);
+	assert_int_equal(turn(), 11);
+	assert_non_null(line_of("confined"));
+	assert_true(line_of("confined") < strstr(said, "subject=far"));
+}
+
+/* Anybody can start as many guests as he likes, all the time. */
+static void test_the_system_is_said_first(void **state)
+{
+	(void)state;
+	sample.n_guests = 0;
+	add_guests(30, "mine", PLACE_BIND_STRICT, 2000);
+	add_guest("far", PLACE_BIND_PREFERRED, 1300);
+	add_guest("db", PLACE_BIND_STRICT, 1300);
+	add_guest("web", PLACE_BIND_STRICT, 0);
+	for (size_t i = 30; i < 33; i++)
+		make_system(i);
+	assert_int_equal(turn(), 20);
+	assert_non_null(line_of("db"));
+	assert_true(line_of("db") < strstr(said, "subject=mine"));
+	assert_null(line_of("far"));
+	/* They have used up what there is for all, and not what there is for it. */
+	guests[32].memory_bytes = 2000 * MIB;
+	assert_int_equal(turn(), 1);
+	assert_non_null(line_of("web"));
+	assert_int_equal(turns(8), 0);
+	turn();
+	assert_non_null(line_of("far"));
 }
 
 /* ---- words -------------------------------------------------------------------------------- */
@@ -371,6 +518,46 @@ static void test_pool_words(void **state)
 	assert_non_null(strstr(words.remedy, "/hugepages-2048kB/"));
 }
 
+static void test_other_words(void **state)
+{
+	struct place_guest guest = { .known = PLACE_GUEST_MEMS, .bind = PLACE_BIND_STRICT };
+	const struct place_pressure pressure = {
+		.is_by_cell = true, .is_unswappable = true, .short_node = 3, .short_bytes = 5 * MIB
+	};
+	const struct place_stall stall = { .known = PLACE_STALL_SWAP, .swap_free_bytes = MIB };
+	struct risk_words words;
+
+	(void)state;
+	risk_describe(&guest, &pressure, PLACE_RISK_KILL, &stall, &words);
+	assert_non_null(strstr(words.text, "5 MiB short where its NUMA cells are bound to one node "
+					   "each (most on node 3), and their groups may not swap"));
+}
+
+/* By a cpuset, whatever its policy: that is what is named, and what helps. */
+static void test_words_of_a_cpuset(void **state)
+{
+	struct place_guest guest = { .known = PLACE_GUEST_MEMS | PLACE_GUEST_ALLOWED,
+				     .bind = PLACE_BIND_PREFERRED };
+	const struct place_pressure pressure = { .is_by_cpuset = true,
+						 .short_bytes = 5 * MIB,
+						 .has_better = true,
+						 .better_node = 3,
+						 .remedy = PLACE_REMEDY_MODE };
+	const struct place_stall stall = { .known = PLACE_STALL_SWAP };
+	struct risk_words words;
+
+	(void)state;
+	place_set_add(&guest.mems, 0);
+	place_set_add(&guest.mems, 1);
+	place_nodes_from_set(&guest.mems, &guest.allowed);
+	place_set_remove(&guest.mems, 1);
+	risk_describe(&guest, &pressure, PLACE_RISK_SWAP, &stall, &words);
+	assert_string_equal(words.nodes, "0-1");
+	assert_non_null(strstr(words.text, ", only from nodes 0-1, which"));
+	assert_string_equal(words.remedy, "more nodes in the cpuset of its groups "
+					  "(AllowedMemoryNodes=): node 3 has room");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,12 +565,19 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_said_once_before_harm, begin, end),
 		cmocka_unit_test_setup_teardown(test_worse_is_news, begin, end),
 		cmocka_unit_test_setup_teardown(test_end_is_said, begin, end),
-		cmocka_unit_test_setup_teardown(test_back_for_good, begin, end),
+		cmocka_unit_test_setup_teardown(test_back_after_its_end, begin, end),
+		cmocka_unit_test_setup_teardown(test_back_before_its_end, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_is_not_known, begin, end),
+		cmocka_unit_test_setup_teardown(test_whose_swap_matters, begin, end),
 		cmocka_unit_test_setup_teardown(test_locality_is_a_notice, begin, end),
 		cmocka_unit_test_setup_teardown(test_many, begin, end),
+		cmocka_unit_test_setup_teardown(test_many_of_the_system, begin, end),
+		cmocka_unit_test_setup_teardown(test_harm_is_said_before_notices, begin, end),
+		cmocka_unit_test_setup_teardown(test_the_system_is_said_first, begin, end),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_pool_words),
+		cmocka_unit_test(test_other_words),
+		cmocka_unit_test(test_words_of_a_cpuset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,8 @@ static void test_migration_names(void **state)
 		"migration",	   "live_migration",  "multifdsend_0",	 "multifdrecv_15",
 		"mig/src/main",	   "mig/src/send_1",  "mig/dst/recv_12", "mig/src/rp-thr",
 		"mig/dst/preempt", "mig/snapshot",    "source return p", "postcopy/listen",
-		"bg_snapshot",	   "multifd-tls-han",
+		"bg_snapshot",	   "multifd-tls-han", "dump_thread",	 "mig/dst/main",
+		"mig/src/return",
 	};
 	static const char *const no[] = {
 		"",
@@ -29,6 +30,8 @@ static void test_migration_names(void **state)
 		"migration/0",
 		"mig",
 		"mig/dirtyrate",
+		"get_dirtyrate",
+		"dump_threads",
 		"CPU 0/KVM",
 		"IO iothread1",
 		"worker",

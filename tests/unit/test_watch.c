@@ -5,28 +5,25 @@
  * vCPUs run. Time is what the test says it is. The live host has its turn in test_watch_live.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "host/cleanup.h"
 #include "observe/procstat.h"
 #include "observe/watch.h"
+#include "tree.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define S UINT64_C(1000000000)
 #define TICKS_PER_S 100
 #define START_TICKS 5000
 
-static char folder[] = "/tmp/test_watch.XXXXXX";
 static struct place_root root;
 static struct place_node nodes[2] = { { .id = 0 }, { .id = 8 } };
 static struct place_topology topology = { .n_nodes = 2, .nodes = nodes };
@@ -35,25 +32,6 @@ static int told[64];
 static size_t n_told, told_max;
 
 /* ---- the tree ---- */
-
-static void __attribute__((format(printf, 2, 3))) put(const char *text, const char *format, ...)
-{
-	char path[256], part[256];
-	va_list arguments;
-	int fd;
-
-	va_start(arguments, format);
-	vsnprintf(path, sizeof(path), format, arguments);
-	va_end(arguments);
-	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-		snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
-		(void)mkdir(part, 0755);
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
 
 struct line {
 	const char *comm;
@@ -77,7 +55,7 @@ static void put_stat(int pid, struct line line)
 	char text[512];
 
 	format_stat(text, sizeof(text), pid, &line);
-	put(text, "proc/%d/stat", pid);
+	tree_put(text, "proc/%d/stat", pid);
 }
 
 static void put_thread(int pid, int tid, struct line line)
@@ -85,7 +63,7 @@ static void put_thread(int pid, int tid, struct line line)
 	char text[512];
 
 	format_stat(text, sizeof(text), tid, &line);
-	put(text, "proc/%d/task/%d/stat", pid, tid);
+	tree_put(text, "proc/%d/task/%d/stat", pid, tid);
 }
 
 static void put_status(int pid, unsigned anon_mib, unsigned shmem_mib, unsigned pool_mib)
@@ -96,7 +74,7 @@ static void put_status(int pid, unsigned anon_mib, unsigned shmem_mib, unsigned 
 		 "Name:\tx\nVmRSS:\t%u kB\nRssAnon:\t%u kB\nRssFile:\t9 kB\nRssShmem:\t%u kB\n"
 		 "HugetlbPages:\t%u kB\n",
 		 anon_mib * 1024, anon_mib * 1024, shmem_mib * 1024, pool_mib * 1024);
-	put(text, "proc/%d/status", pid);
+	tree_put(text, "proc/%d/status", pid);
 }
 
 static void put_numa_stat(const char *group, unsigned first_mib, unsigned second_mib)
@@ -105,7 +83,7 @@ static void put_numa_stat(const char *group, unsigned first_mib, unsigned second
 
 	snprintf(text, sizeof(text), "anon N0=%llu N8=%llu\nfile N0=7 N8=7\nshmem N0=0 N8=0\n",
 		 first_mib * (unsigned long long)MIB, second_mib * (unsigned long long)MIB);
-	put(text, "cg/%s/memory.numa_stat", group);
+	tree_put(text, "cg/%s/memory.numa_stat", group);
 }
 
 /* A QEMU of 100 + 200 MiB in a group of its own, with one vCPU. */
@@ -113,7 +91,7 @@ static void put_guest(int pid)
 {
 	char group[32];
 
-	put("qemu-system-x86\n", "proc/%d/comm", pid);
+	tree_put("qemu-system-x86\n", "proc/%d/comm", pid);
 	put_stat(pid, (struct line){ .comm = "qemu-system-x86" });
 	put_status(pid, 300, 0, 0);
 	put_thread(pid, pid, (struct line){ .comm = "qemu-system-x86" });
@@ -121,23 +99,13 @@ static void put_guest(int pid)
 	put_numa_stat(group, 100, 200);
 }
 
-static void drop_guest(int pid)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -r proc/%d", pid);
-	assert_int_equal(system(command), 0);
-}
-
 static int setup(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/test_watch.XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	assert_int_equal(chdir(folder), 0);
-	put("cgroup2 /cg cgroup2 rw 0 0\n", "proc/self/mounts");
-	put("0\n", "cg/cgroup.procs");
-	assert_int_equal(place_root_open(folder, &root), 0);
+	tree_make();
+	tree_put("cgroup2 /cg cgroup2 rw 0 0\n", "proc/self/mounts");
+	tree_put("0\n", "cg/cgroup.procs");
+	assert_int_equal(place_root_open(tree_path, &root), 0);
 	place_set_clear(&nodes[0].cpus);
 	place_set_clear(&nodes[1].cpus);
 	for (unsigned cpu = 0; cpu < 4; cpu++)
@@ -149,14 +117,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[64];
-
 	(void)state;
 	place_watch_done(&watch);
 	place_root_close(&root);
-	assert_int_equal(chdir("/"), 0);
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	return system(command);
+	tree_remove();
+	return 0;
 }
 
 /* ---- what the daemon does ---- */
@@ -206,7 +171,7 @@ static void scan(uint64_t now_ns)
 static void test_come_and_go(void **state)
 {
 	(void)state;
-	put("bash\n", "proc/7/comm");
+	tree_put("bash\n", "proc/7/comm");
 	put_guest(300);
 	put_guest(20);
 	put_guest(100);
@@ -230,7 +195,7 @@ static void test_come_and_go(void **state)
 	assert_string_equal(watch.guests[2].name, "vm300");
 	assert_int_equal(watch.activities[2].bytes[1], 200 * MIB);
 
-	drop_guest(100);
+	tree_drop("proc/100");
 	scan(4 * S);
 	assert_int_equal(watch.n, 2);
 	assert_int_equal(watch.n_gone, 1);
@@ -295,13 +260,13 @@ static void test_exec(void **state)
 	put_stat(20, (struct line){ .comm = "CPU ) S 1\n(" });
 	place_watch_refresh(&watch, 2 * S);
 	assert_int_equal(watch.n, 1);
-	put("bash\n", "proc/20/comm");
+	tree_put("bash\n", "proc/20/comm");
 	put_stat(20, (struct line){ .comm = "bash" });
 	place_watch_refresh(&watch, 3 * S);
 	assert_int_equal(watch.n, 0);
 
 	/* Somebody asked for it, whatever its name is. */
-	put("bash\n", "proc/20/comm");
+	tree_put("bash\n", "proc/20/comm");
 	assert_int_equal(adopt(20, S), 0);
 	watch.traits[0] = PLACE_TRAIT_INCLUDED;
 	put_stat(20, (struct line){ .comm = "dash" });
@@ -366,8 +331,8 @@ static void test_wanted(void **state)
 	watch.ops = (struct place_watch_ops){ .is_wanted = want_big,
 					      .with_usage = true,
 					      .data = &busy };
-	put("postgres\n", "proc/50/comm");
-	put("bash\n", "proc/51/comm");
+	tree_put("postgres\n", "proc/50/comm");
+	tree_put("bash\n", "proc/51/comm");
 	put_stat(50, (struct line){ .comm = "postgres) R", .ticks = 1000 });
 	scan(10 * S);
 	assert_int_equal(n_told, 0);
@@ -395,7 +360,7 @@ static void test_scans_are_looks(void **state)
 					      .with_usage = true,
 					      .data = &busy };
 	put_guest(50);
-	put("postgres\n", "proc/50/comm");
+	tree_put("postgres\n", "proc/50/comm");
 	put_thread(50, 50, (struct line){ .comm = "postgres) R", .ticks = 900 });
 	put_stat(50, (struct line){ .comm = "postgres) R", .ticks = 1000 });
 	scan(100 * S);
@@ -423,7 +388,7 @@ static void test_brief_word(void **state)
 	put_stat(20, (struct line){ .comm = "qemu-system-x86", .ticks = 115 });
 	place_watch_refresh(&watch, born + S + 250 * S / 1000);
 	assert_int_equal(watch.activities[0].known & PLACE_ACTIVITY_BRIEF, 0);
-	drop_guest(20);
+	tree_drop("proc/20");
 	scan(born + 4 * S);
 	/* Old enough; no window yet, then a brief one, then a whole one. */
 	put_guest(20);
@@ -487,6 +452,46 @@ static void test_load(void **state)
 		place_watch_refresh(&watch, 110 * S + ms * S / 1000);
 	assert_int_equal(watch.guests[0].load_millicpu, 0);
 	assert_int_equal(watch.activities[0].busy_millicpu, 0);
+}
+
+/* A second after it has come, what it does is known, however long it stood still before. */
+static void test_begin_anew(void **state)
+{
+	(void)state;
+	put_guest(20);
+	assert_int_equal(adopt(20, 100 * S), 0);
+	for (unsigned s = 1; s <= 20; s++)
+		place_watch_refresh(&watch, (100 + s) * S);
+	assert_int_equal(watch.activities[0].busy_millicpu, 0);
+	assert_true(watch.activities[0].known & PLACE_ACTIVITY_RUN);
+	place_watch_begin_anew(&watch, 0, 120 * S);
+	assert_int_equal(watch.activities[0].known & PLACE_ACTIVITY_RUN, 0);
+	put_stat(20, (struct line){ .comm = "qemu-system-x86", .ticks = 100 });
+	place_watch_refresh(&watch, 121 * S);
+	assert_true(watch.activities[0].known & PLACE_ACTIVITY_RUN);
+	assert_int_equal(watch.activities[0].busy_millicpu, 1000);
+}
+
+/* Seen by whoever moved it; what it does meanwhile is no load. */
+static void test_migrating(void **state)
+{
+	uint64_t start_ns;
+
+	(void)state;
+	put_guest(20);
+	assert_int_equal(adopt(20, 100 * S), 0);
+	place_watch_refresh(&watch, 111 * S);
+	assert_true(watch.guests[0].known & PLACE_GUEST_LOAD);
+	watch.guests[0].known |= PLACE_GUEST_MEMORY | PLACE_GUEST_RESIDENT;
+	start_ns = watch.guests[0].start_ns;
+	place_watch_set_migrating(&watch, 20, start_ns + 1);
+	place_watch_set_migrating(&watch, 21, start_ns);
+	assert_false(watch.traits[0] & PLACE_TRAIT_MIGRATING);
+	place_watch_set_migrating(&watch, 20, start_ns);
+	assert_true(watch.traits[0] & PLACE_TRAIT_MIGRATING);
+	assert_int_equal(watch.classes[0], PLACE_CLASS_MIGRATING);
+	place_watch_refresh(&watch, 122 * S);
+	assert_false(watch.guests[0].known & PLACE_GUEST_LOAD);
 }
 
 /* ---- memory ---- */
@@ -557,7 +562,7 @@ static void test_group_shared(void **state)
 	put_guest(20);
 	put_guest(30);
 	strcpy(look.group_v2, "vm20/libvirt/emulator");
-	put("", "cg/vm20/libvirt/emulator/cgroup.procs");
+	tree_put("", "cg/vm20/libvirt/emulator/cgroup.procs");
 	assert_int_equal(adopt(20, now_ns), 0);
 	assert_true(place_watch_has_own_group(&watch, 0));
 	assert_int_equal(place_watch_adopt(&watch, &look, now_ns), 1);
@@ -578,7 +583,7 @@ static void test_group_goes(void **state)
 	(void)state;
 	put_guest(20);
 	assert_int_equal(adopt(20, S), 0);
-	put("", "cg/vm20/memory.numa_stat");
+	tree_put("", "cg/vm20/memory.numa_stat");
 	place_watch_refresh(&watch, 2 * S);
 	assert_false(place_watch_has_own_group(&watch, 0));
 	assert_int_equal(watch.guests[0].resident_bytes, 300 * MIB);
@@ -599,9 +604,42 @@ static void test_no_group(void **state)
 	place_watch_refresh(&watch, 2 * S);
 	assert_int_equal(watch.guests[0].resident_bytes, 150 * MIB);
 	/* What cannot be read is unknown, not zero. */
-	put("Name:\tx\n", "proc/20/status");
+	tree_put("Name:\tx\n", "proc/20/status");
 	place_watch_refresh(&watch, 3 * S);
 	assert_int_equal(watch.guests[0].known & PLACE_GUEST_RESIDENT, 0);
+}
+
+/* Of a guest with a group of its own the status says nothing else: read where it is wanted. */
+static void test_swap_is_read_of_whom_it_is_wanted(void **state)
+{
+	uint64_t n_reads;
+
+	(void)state;
+	for (int pid = 20; pid < 30; pid++) {
+		put_guest(pid);
+		assert_true(adopt(pid, S) >= 0);
+		tree_put("RssAnon:\t307200 kB\nVmSwap:\t2048 kB\n", "proc/%d/status", pid);
+	}
+	n_reads = watch.counts.status_reads;
+	place_watch_refresh(&watch, 2 * S);
+	assert_int_equal(watch.counts.status_reads, n_reads);
+	watch.with_swap[3] = true;
+	place_watch_refresh(&watch, 3 * S);
+	assert_int_equal(watch.counts.status_reads, n_reads + 1);
+	for (size_t i = 0; i < watch.n; i++)
+		assert_int_equal(watch.guests[i].swapped_bytes, i == 3 ? 2 * MIB : 0);
+	/* Whoever it is, wherever he is in the table. */
+	tree_drop("proc/20");
+	put_guest(10);
+	put_guest(11);
+	scan(4 * S);
+	assert_int_equal(adopt(10, 4 * S), 0);
+	assert_int_equal(adopt(11, 4 * S), 1);
+	for (size_t i = 0; i < watch.n; i++)
+		assert_int_equal(watch.with_swap[i], watch.guests[i].pid == 23);
+	n_reads = watch.counts.status_reads;
+	place_watch_refresh(&watch, 5 * S);
+	assert_int_equal(watch.counts.status_reads, n_reads + 1);
 }
 
 static void test_hugepages(void **state)
@@ -619,21 +657,21 @@ static void test_hugepages(void **state)
 	assert_int_equal(watch.activities[0].known & PLACE_ACTIVITY_BYTES, 0);
 	assert_int_equal(watch.guests[0].resident_bytes, 50 * MIB);
 	assert_int_equal(watch.guests[0].resident_pool_bytes, 1024 * MIB);
-	drop_guest(20);
+	tree_drop("proc/20");
 	scan(2 * S);
 	assert_int_equal(watch.n, 0);
 
 	put_guest(20);
 	put_status(20, 50, 0, 1024);
 	put_numa_stat("vm20", 50, 0);
-	put("total=1073741824 N0=0 N8=1073741824\n", "cg/vm20/hugetlb.2MB.numa_stat");
+	tree_put("total=1073741824 N0=0 N8=1073741824\n", "cg/vm20/hugetlb.2MB.numa_stat");
 	assert_int_equal(place_watch_adopt(&watch, &look, 3 * S), 0);
 	assert_true(place_watch_has_own_group(&watch, 0));
 	assert_int_equal(watch.activities[0].bytes[0], 50 * MIB);
 	assert_int_equal(watch.activities[0].bytes[1], 1024 * MIB);
 	assert_int_equal(watch.guests[0].resident_pool_bytes, 1024 * MIB);
 	/* Not all of them are charged there. */
-	put("total=0 N0=0 N8=0\n", "cg/vm20/hugetlb.2MB.numa_stat");
+	tree_put("total=0 N0=0 N8=0\n", "cg/vm20/hugetlb.2MB.numa_stat");
 	place_watch_refresh(&watch, 4 * S);
 	assert_false(place_watch_has_own_group(&watch, 0));
 	assert_int_equal(watch.activities[0].known & PLACE_ACTIVITY_BYTES, 0);
@@ -672,6 +710,41 @@ static void test_vcpus(void **state)
 	for (unsigned i = 4; i < 400; i++)
 		place_watch_refresh(&watch, i * 5 * S);
 	assert_in_range(watch.activities[0].run_permille[0], 940, 960);
+}
+
+/* Where it ran before its pin is no home any more, however idle it is since. */
+static void test_a_new_pin(void **state)
+{
+	struct place_look look;
+
+	(void)state;
+	put_guest(20);
+	put_stat(20, (struct line){ .comm = "qemu-system-x86", .n_threads = 2 });
+	put_thread(20, 22, (struct line){ .comm = "CPU 0/KVM", .ticks = 500, .processor = 3 });
+	look = look_at(20);
+	look.guest.known |= PLACE_GUEST_MEMORY | PLACE_GUEST_RESIDENT;
+	place_set_add(&look.vcpu_cpus, 0);
+	place_set_add(&look.vcpu_cpus, 3);
+	assert_int_equal(place_watch_adopt(&watch, &look, S), 0);
+	place_watch_refresh(&watch, 2 * S);
+	place_watch_refresh(&watch, 5 * S);
+	expect_run(0, 0, 1000);
+	/* Where nobody pinned it we may have done so: its threads go, and what they did stands. */
+	place_set_remove(&look.vcpu_cpus, 3);
+	assert_int_equal(place_watch_adopt(&watch, &look, 6 * S), 0);
+	expect_run(0, 0, 1000);
+	look.traits |= PLACE_TRAIT_PINNED;
+	assert_int_equal(place_watch_adopt(&watch, &look, 7 * S), 0);
+	expect_run(0, 0, 1000);
+	place_set_add(&look.vcpu_cpus, 1);
+	assert_int_equal(place_watch_adopt(&watch, &look, 8 * S), 0);
+	expect_run(0, 0, 0);
+	place_watch_refresh(&watch, 10 * S);
+	expect_run(0, 0, 0);
+	put_thread(20, 22, (struct line){ .comm = "CPU 0/KVM", .ticks = 600, .processor = 0 });
+	place_watch_refresh(&watch, 15 * S);
+	place_watch_refresh(&watch, 20 * S);
+	assert_true(watch.activities[0].run_permille[0] > 0);
 }
 
 /* Without names all threads count; a CPU that the topology does not have counts for no node. */
@@ -716,7 +789,7 @@ static void test_hotplugged_vcpu(void **state)
 	assert_int_equal(thread.tid, 23);
 	assert_false(place_watch_next_thread(&watch, 0, &thread, &thread));
 	/* And out again. */
-	assert_int_equal(system("rm -r proc/20/task/23"), 0);
+	tree_drop("proc/20/task/23");
 	put_stat(20, (struct line){ .comm = "qemu-system-x86", .n_threads = 2 });
 	put_thread(20, 22, (struct line){ .comm = "CPU 0/KVM", .ticks = 5000 });
 	refresh_often(3, &now_ns);
@@ -813,11 +886,15 @@ int main(void)
 		TEST(test_brief_word),
 		TEST(test_growing),
 		TEST(test_load),
+		TEST(test_begin_anew),
+		TEST(test_a_new_pin),
+		TEST(test_migrating),
 		TEST(test_own_group),
 		TEST(test_group_differs),
 		TEST(test_group_shared),
 		TEST(test_group_goes),
 		TEST(test_no_group),
+		TEST(test_swap_is_read_of_whom_it_is_wanted),
 		TEST(test_hugepages),
 		TEST(test_vcpus),
 		TEST(test_threads_without_names),

@@ -13,8 +13,9 @@
 
 #include <cmocka.h>
 
-#include "cycle_parts.h"
+#include "cycle_wide.h"
 #include "observe/facts.h"
+#include "observe/ledger.h"
 #include "wide.h"
 
 static struct wide wide;
@@ -256,6 +257,210 @@ static void test_the_system_goes_first(void **state)
 	settings_done(&settings);
 }
 
+/* ---- cells whose pages are from a pool ------------------------------------------------------ */
+
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+/* Two nodes with plenty of plain memory, and a guest of two cells of 4 GiB, bytes[cell][node]. */
+static struct {
+	struct cycle cycle;
+	struct settings settings;
+	struct place_host host;
+	struct place_node nodes[2];
+	struct place_node_sample samples[2];
+	struct place_node_model models[2];
+	struct place_guest guest;
+	struct place_activity activity;
+	unsigned traits;
+	enum place_class class;
+	enum place_fate fate;
+	struct act act;
+	struct place_cells_look look;
+	uint64_t bytes[2][2];
+} pools;
+
+static void put_cell(unsigned k, uint64_t page_bytes, uint64_t bytes_on_0)
+{
+	struct place_cell_look *cell = &pools.look.list[k];
+
+	*cell = (struct place_cell_look){
+		.id = k,
+		.bytes = 4 * GIB,
+		.present_bytes = 4 * GIB,
+		.range = { .start = (k + 1) * 8 * GIB,
+			   .end = (k + 1) * 8 * GIB + 4 * GIB,
+			   .page_bytes = page_bytes },
+		.n_threads = 1,
+		.cpus = pools.nodes[0].cpus,
+	};
+	place_set_or(&cell->cpus, &pools.nodes[1].cpus);
+	place_set_add(&cell->vcpus, k);
+	pools.bytes[k][0] = bytes_on_0;
+	pools.bytes[k][1] = 4 * GIB - bytes_on_0;
+}
+
+static void put_node(unsigned j)
+{
+	pools.nodes[j].id = j;
+	pools.nodes[j].n_cpus = pools.nodes[j].n_cores = 4;
+	for (unsigned cpu = 0; cpu < 4; cpu++)
+		place_set_add(&pools.nodes[j].cpus, j * 4 + cpu);
+	place_set_or(&pools.host.topology.cpus_online, &pools.nodes[j].cpus);
+	pools.samples[j] = (struct place_node_sample){
+		.known = PLACE_NODE_TOTAL | PLACE_NODE_FREE | PLACE_NODE_POOLS,
+		.total_bytes = 64 * GIB,
+		.free_bytes = 32 * GIB,
+		.n_pools = 1,
+		.pools = { { .page_bytes = 2 * MIB, .total_pages = 4096 } },
+	};
+}
+
+static int begin_pools(void **state)
+{
+	struct cycle *cycle = &pools.cycle;
+
+	(void)state;
+	memset(&pools, 0, sizeof(pools));
+	settings_default(&pools.settings);
+	pools.host.root = host.root;
+	pools.host.topology.n_nodes = 2;
+	pools.host.topology.nodes = pools.nodes;
+	put_node(0);
+	put_node(1);
+	pools.guest = (struct place_guest){
+		.known = PLACE_GUEST_START | PLACE_GUEST_MEMORY | PLACE_GUEST_RESIDENT,
+		.pid = 7,
+		.start_ns = 1,
+		.memory_bytes = 8 * GIB,
+		.hugepage_bytes = 2 * MIB,
+		.resident_pool_bytes = 8 * GIB,
+	};
+	pools.traits = PLACE_TRAIT_CELLS;
+	pools.class = PLACE_CLASS_PINNED;
+	pools.fate = PLACE_FATE_LOCAL;
+	pools.activity.busy_millicpu = 8000;
+	pools.act.base_bytes = 4096;
+	pools.look.n = 2;
+	cycle->settings = &pools.settings;
+	cycle->host = &pools.host;
+	cycle->sample = (struct place_sample){
+		.n_nodes = 2, .nodes = pools.samples, .n_guests = 1, .guests = &pools.guest
+	};
+	cycle->watch = (struct place_watch){ .n = 1,
+					     .guests = &pools.guest,
+					     .activities = &pools.activity,
+					     .traits = &pools.traits,
+					     .classes = &pools.class };
+	cycle->plan.fates = &pools.fate;
+	cycle->scratch.nodes = pools.models;
+	cycle->move.is_enabled = true;
+	cycle->move.payback_s = 600;
+	cycle->moves.act = &pools.act;
+	cycle->advice = (struct advice){ .host = &pools.host,
+					 .sample = &cycle->sample,
+					 .policy = &cycle->policy,
+					 .is_read = true };
+	return 0;
+}
+
+static int end_pools(void **state)
+{
+	(void)state;
+	/* Where a host has promises they are read. */
+	place_ledger_done(&pools.cycle.advice.ledger);
+	place_text_done(&pools.host.text);
+	settings_done(&pools.settings);
+	return 0;
+}
+
+static unsigned count_on_1(void)
+{
+	struct wide_guest guest = { .pid = 7, .start_ns = 1 };
+	unsigned n = 0;
+
+	assert_int_equal(
+		cycle_sort_cells(&pools.cycle, 0, true, &guest, &pools.look, &pools.bytes[0][0]),
+		0);
+	assert_true(guest.is_wide);
+	for (size_t k = 0; k < guest.n_cells; k++)
+		n += guest.cells[k].to_node == 1;
+	return n;
+}
+
+/* Of plain memory each node has enough for both. */
+static void test_a_node_without_pages(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < 2; k++)
+		put_cell(k, 4096, 4 * GIB);
+	assert_int_equal(count_on_1(), 1);
+	for (unsigned k = 0; k < 2; k++)
+		put_cell(k, 2 * MIB, 4 * GIB);
+	assert_int_equal(count_on_1(), 0);
+	pools.samples[1].pools[0].free_pages = 2047;
+	assert_int_equal(count_on_1(), 0);
+	pools.samples[1].pools[0].free_pages = 2048;
+	assert_int_equal(count_on_1(), 1);
+}
+
+/* The one of plain memory goes, whichever it is. */
+static void test_cells_of_both_kinds(void **state)
+{
+	(void)state;
+	for (unsigned plain = 0; plain < 2; plain++) {
+		struct wide_guest guest = { .pid = 7, .start_ns = 1 };
+
+		for (unsigned k = 0; k < 2; k++)
+			put_cell(k, k == plain ? 4096 : 2 * MIB, 4 * GIB);
+		assert_int_equal(cycle_sort_cells(&pools.cycle, 0, true, &guest, &pools.look,
+						  &pools.bytes[0][0]),
+				 0);
+		assert_int_equal(guest.cells[plain].to_node, 1);
+		assert_int_equal(guest.cells[!plain].to_node, 0);
+	}
+}
+
+static void look_at_pools(struct wide_guest **ret_guest)
+{
+	struct cycle *cycle = &pools.cycle;
+
+	assert_true(sd_event_new(&cycle->event) >= 0);
+	cycle_act_wide(cycle);
+	assert_non_null(cycle->wide.job);
+	*ret_guest = wide_find(&cycle->wide, 7, 1);
+	assert_non_null(*ret_guest);
+	cycle->wide.on_looked(cycle, *ret_guest, &pools.look, &pools.bytes[0][0]);
+	wide_done(&cycle->wide);
+	cycle->event = sd_event_unref(cycle->event);
+}
+
+/* A tenth of each is in the other's place, and there is no page to begin with. */
+static void test_what_cannot_come_is_not_due(void **state)
+{
+	struct wide_guest *guest;
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		put_cell(k, 2 * MIB, (k ? UINT64_C(204) : 1844) * 2 * MIB);
+		pools.look.list[k].cpus = pools.nodes[k].cpus;
+		/* Shares of samples are rounded down. */
+		pools.bytes[k][0]--;
+	}
+	look_at_pools(&guest);
+	assert_int_equal(guest->error, 0);
+	assert_true(guest->is_wide);
+	for (unsigned k = 0; k < 2; k++) {
+		assert_int_equal(guest->cells[k].to_node, k);
+		assert_false(guest->cells[k].is_due);
+	}
+	pools.samples[1].pools[0].free_pages = 1;
+	pools.cycle.wide = (struct wide){ 0 };
+	look_at_pools(&guest);
+	assert_false(guest->cells[0].is_due);
+	assert_true(guest->cells[1].is_due);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -278,6 +483,10 @@ int main(void)
 		cmocka_unit_test_setup(test_room_of_the_system, begin),
 		cmocka_unit_test(test_other_cells),
 		cmocka_unit_test(test_the_system_goes_first),
+		cmocka_unit_test_setup_teardown(test_a_node_without_pages, begin_pools, end_pools),
+		cmocka_unit_test_setup_teardown(test_cells_of_both_kinds, begin_pools, end_pools),
+		cmocka_unit_test_setup_teardown(test_what_cannot_come_is_not_due, begin_pools,
+						end_pools),
 		cmocka_unit_test_setup(test_look, begin),
 		cmocka_unit_test_setup(test_hung, begin),
 	};
