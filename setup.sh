@@ -192,7 +192,7 @@ count_in() {
 	sed -n "s/^# $2: *\([0-9]*\)$/\1/p" "$1" | awk '{ n += $1 } END { print n + 0 }'
 }
 
-# run_pytest NAME ARGUMENT...: shows it all, names what is skipped, and counts.
+# run_pytest NAME ARGUMENT...: shows it all, names what failed and what is skipped, and counts.
 run_pytest() {
 	local name=$1 xml counts status=0
 
@@ -200,7 +200,7 @@ run_pytest() {
 	xml=$PWD/$log_dir/${name// /-}.xml
 	say "$name"
 	rm -f "$xml"
-	/usr/bin/python3 -m pytest -q -rs -p no:cacheprovider --junit-xml="$xml" "$@" || status=$?
+	/usr/bin/python3 -m pytest -q -rfEs -p no:cacheprovider --junit-xml="$xml" "$@" || status=$?
 	[ $status = 0 ] || failures+=("$name (pytest status $status)")
 	if [ ! -e "$xml" ]; then
 		failed "$name left no result"
