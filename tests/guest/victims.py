@@ -52,10 +52,13 @@ class Victims:
         victim.pages = mib * MIB // PAGE
         return victim
 
-    def mover(self, victim=None, **settings):
+    def mover_words(self, victim=None, **settings):
         if victim:
             settings |= {"start": victim.where["start"], "end": victim.where["end"]}
-        return Program(self.build / "bench/mover", *(f"{key}={value}" for key, value in settings.items()))
+        return [self.build / "bench/mover", *(f"{key}={value}" for key, value in settings.items())]
+
+    def mover(self, victim=None, **settings):
+        return Program(*self.mover_words(victim, **settings))
 
     def move(self, victim, node, **settings):
         mover = self.mover(victim, **settings)
@@ -99,6 +102,13 @@ class Victims:
         ctypes.set_errno(0)
         r = self.libnuma.numa_move_pages(victim.pid, ctypes.c_ulong(count), pages, nodes, status, 2)
         return (r if r >= 0 else -ctypes.get_errno()), list(status)
+
+    def bind(self, memory, node):
+        """A mapping of our own to a node, before it is touched."""
+        view = (ctypes.c_char * len(memory)).from_buffer(memory)
+        nodes = ctypes.c_ulong(1 << node)
+        if self.libnuma.mbind(view, ctypes.c_ulong(len(memory)), 2, ctypes.byref(nodes), ctypes.c_ulong(64), 0) != 0:
+            raise OSError(ctypes.get_errno(), "mbind")
 
     @staticmethod
     def free_mib(node):
