@@ -6,13 +6,17 @@
  */
 #include "arrivals.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "host/cleanup.h"
+#include "tell/event.h"
 
 /*
  * Not wherever a guest's program lies: to watch a file asks its file system whether we may read
@@ -83,8 +87,12 @@ int arrivals_begin(sd_event *event, const char *const *programs, void (*on_arriv
 		.on_arrival = on_arrival,
 		.data = data,
 	};
-	if (ret->fd < 0)
+	if (ret->fd < 0) {
+		event(LOG_NOTICE, EVENT_TROUBLE,
+		      KV("note", "no inotify: new guests are seen with the next turn, not at once"),
+		      KV("error", strerror(errno)));
 		return 0;
+	}
 	arrivals_renew(ret);
 	r = sd_event_add_io(event, &ret->source, ret->fd, EPOLLIN, on_event, ret);
 	if (r >= 0)

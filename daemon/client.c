@@ -194,12 +194,10 @@ static int wait_for_end(const struct options *options, int end_fd, pid_t pid)
 /* numad says nothing, and its status is 0; one who wants a process that stays has to know. */
 static int say_running(const struct options *options, pid_t pid)
 {
-	const bool is_meant = options->is_foreground || options->is_dry_run || options->config;
-
-	if (!options->is_called_numad || is_meant)
+	if (!options->is_called_numad || options_want_own(options))
 		fprintf(stderr, "%s: placed is running already, as PID %d\n", options->program,
 			pid);
-	return is_meant ? EXIT_FAILURE : EXIT_SUCCESS;
+	return options_want_own(options) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* Returns: the exit status, or -ECONNRESET or -EPIPE where it ended before it said anything. */
@@ -220,7 +218,7 @@ static int steer(int fd, const struct options *options, int64_t end_ms)
 			options->program, strerror(-r));
 		return EXIT_FAILURE;
 	}
-	if (!options->n_orders || options->is_foreground || options->is_dry_run || options->config)
+	if (!options->n_orders || options_want_own(options))
 		return say_running(options, pid);
 	/* Before it is told: its pid is not another's by then. */
 	if (stops)

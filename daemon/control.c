@@ -19,10 +19,17 @@ void control_init(struct control_lists *lists, const struct place_root *root, bo
 	};
 }
 
+static void tell_thp(int r)
+{
+	event(LOG_WARNING, EVENT_TROUBLE, KV("note", CONTROL_THP_PATH), KV("error", strerror(-r)));
+}
+
 void control_done(struct control_lists *lists)
 {
-	if (lists->may_write)
-		(void)control_thp_write(&lists->thp, 0);
+	const int r = lists->may_write ? control_thp_write(&lists->thp, 0) : 0;
+
+	if (r < 0)
+		tell_thp(r);
 }
 
 int control_use(struct control_lists *lists, const struct settings *settings)
@@ -58,30 +65,10 @@ void control_start(struct settings *settings, struct control_lists *lists,
 	}
 	r = control_use(lists, settings);
 	if (r < 0)
-		event(LOG_WARNING, EVENT_TROUBLE, KV("note", CONTROL_THP_PATH),
-		      KV("error", strerror(-r)));
+		tell_thp(r);
 }
 
 /* ---- orders ------------------------------------------------------------------------------ */
-
-static const struct setting *setting_of(char letter)
-{
-	static const struct {
-		char letter;
-		const char *section, *key;
-	} settings[] = {
-		{ 'C', "advice", "count_reclaimable" }, { 'H', "host", "thp_scan_sleep_ms" },
-		{ 'i', "daemon", "interval_max_s" },	{ 'K', "move", "keep_interleaved" },
-		{ 'l', "daemon", "log_level" },		{ 'm', "move", "locality_percent" },
-		{ 'S', "observe", "scan_all" },		{ 't', "advice", "smt_percent" },
-		{ 'u', "move", "utilization_percent" },
-	};
-
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		if (settings[i].letter == letter)
-			return settings_find(settings[i].section, settings[i].key);
-	return NULL;
-}
 
 /* numad's lines, which scripts wait for. That of -H is written where the kernel's file is. */
 static void tell_numad(char letter, int64_t arg1, int64_t arg2)
@@ -121,16 +108,22 @@ static void tell_numad(char letter, int64_t arg1, int64_t arg2)
 	}
 }
 
-static void tell_event(const struct settings *settings, char letter)
+/* Of each setting that is another now. */
+static void tell_events(const struct settings *before, const struct settings *now)
 {
-	const struct setting *setting = setting_of(letter);
-	char value[SETTINGS_TEXT_MAX], name[64];
+	char old[SETTINGS_TEXT_MAX], value[SETTINGS_TEXT_MAX], name[64];
 
-	if (!setting || setting_format(setting, settings, value, sizeof(value)) < 0)
-		return;
-	snprintf(name, sizeof(name), "[%s] %s", setting->section, setting->key);
-	event(LOG_NOTICE, EVENT_SETTING, KV("setting", name), KV("value", value),
-	      KV("by", "order"));
+	for (size_t i = 0; i < SETTINGS_N; i++) {
+		const struct setting *setting = &settings_table[i];
+
+		if (setting_format(setting, before, old, sizeof(old)) < 0 ||
+		    setting_format(setting, now, value, sizeof(value)) < 0 ||
+		    strcmp(old, value) == 0)
+			continue;
+		snprintf(name, sizeof(name), "[%s] %s", setting->section, setting->key);
+		event(LOG_NOTICE, EVENT_SETTING, KV("setting", name), KV("value", value),
+		      KV("by", "order"));
+	}
 }
 
 /* Whoever asked for more lines sees that he gets them, and who asked for fewer too. */
@@ -144,7 +137,7 @@ static void tell_order(const struct settings *before, const struct settings *now
 		numad_lines_set_level((int)level);
 	tell_numad(order->letter, order->arg1, order->arg2);
 	numad_lines_set_level((int)now->log_level);
-	tell_event(now, order->letter);
+	tell_events(before, now);
 }
 
 static void remember(struct control_lists *lists, const struct serve_order *order)

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -85,14 +86,21 @@ static void take_kept(struct control_thp *thp)
 	thp->written_ms = (unsigned)written_ms;
 }
 
-/* Before the kernel's file is written: a crash between the two harms nothing. */
-static void keep(const struct control_thp *thp)
+/*
+ * Before the kernel's file is written, and as a whole: a crash at any moment leaves what was
+ * before. Returns: 0 or -errno; what was kept stands on failure.
+ */
+static int keep(const struct control_thp *thp)
 {
-	char text[64];
+	char text[64], path[PATH_MAX];
+	int r;
 
+	if (snprintf(path, sizeof(path), "%s.new", thp->kept_path) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
 	snprintf(text, sizeof(text), "%u %u\n", thp->before_ms, thp->written_ms);
-	(void)unlink(thp->kept_path);
-	(void)write_text(thp->kept_path, O_CREAT | O_EXCL, text);
+	(void)unlink(path);
+	r = write_text(path, O_CREAT | O_EXCL, text);
+	return r == 0 && rename(path, thp->kept_path) < 0 ? -errno : r;
 }
 
 static int put_back(struct control_thp *thp, unsigned now_ms)
@@ -134,11 +142,13 @@ int control_thp_write(struct control_thp *thp, unsigned ms)
 		changed.before_ms = now_ms;
 	changed.is_changed = true;
 	changed.written_ms = ms;
-	keep(&changed);
+	r = keep(&changed);
+	if (r < 0)
+		return r;
 	r = write_ms(thp, now_ms, ms);
 	if (r < 0) {
 		if (thp->is_changed)
-			keep(thp);
+			(void)keep(thp);
 		else
 			(void)unlink(thp->kept_path);
 		return r;

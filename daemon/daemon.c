@@ -23,6 +23,12 @@
 #include "tell/numad_log.h"
 
 /* Until the daemon is ready whoever started it sees what is wrong, and the log too. */
+static void say(const struct daemon *daemon, const char *what)
+{
+	fprintf(stderr, "%s: %s\n", daemon->options->program, what);
+	event(LOG_ERR, EVENT_TROUBLE, KV("note", what));
+}
+
 static int complain(const struct daemon *daemon, const char *what, int r)
 {
 	fprintf(stderr, "%s: %s: %s\n", daemon->options->program, what, strerror(-r));
@@ -30,13 +36,29 @@ static int complain(const struct daemon *daemon, const char *what, int r)
 	return r;
 }
 
+/* The daemon runs without it, and whoever wonders later finds why. */
+static void regret(const char *what, int r)
+{
+	event(LOG_NOTICE, EVENT_TROUBLE, KV("note", what), KV("error", strerror(-r)));
+}
+
 /* ---- the start ----------------------------------------------------------------------------- */
 
 static int load_settings(struct daemon *daemon)
 {
+	_cleanup_text_ struct place_text text = { 0 };
+	FILE *told = open_memstream(&text.data, &text.size);
 	int r;
 
-	r = settings_load(daemon->options->config, &daemon->settings, stderr);
+	if (!told)
+		return complain(daemon, "the settings", -ENOMEM);
+	r = settings_load(daemon->options->config, &daemon->settings, told);
+	if (place_text_close(&text, told) < 0)
+		return complain(daemon, "the settings", -ENOMEM);
+	fputs(text.data, stderr);
+	/* Where nobody may be looking at stderr. */
+	if (!daemon->options->is_foreground)
+		daemon_tell_lines(r < 0 ? LOG_ERR : LOG_WARNING, EVENT_TROUBLE, text.data);
 	if (r < 0)
 		return r;
 	settings_override(&daemon->settings, daemon->options);
@@ -46,6 +68,7 @@ static int load_settings(struct daemon *daemon)
 static int take_pid_files(struct daemon *daemon)
 {
 	_cleanup_close_ int folder_fd = state_dir_make();
+	char who[128];
 	pid_t other = 0;
 	int r;
 
@@ -58,21 +81,24 @@ static int take_pid_files(struct daemon *daemon)
 		return complain(daemon, STATE_DIR, folder_fd);
 	r = pidfile_take(PLACED_PID_PATH, &daemon->own_pid, &other);
 	if (r == -EEXIST) {
-		fprintf(stderr, "%s: placed is running already, as PID %d\n",
-			daemon->options->program, (int)other);
+		snprintf(who, sizeof(who), "placed is running already, as PID %d", (int)other);
+		say(daemon, who);
+		daemon->runs_already = true;
 		return r;
 	}
 	if (r < 0)
 		return complain(daemon, PLACED_PID_PATH, r);
+	if (daemon->own_pid.note[0])
+		event(LOG_WARNING, EVENT_START, KV("note", daemon->own_pid.note));
 	r = pidfile_write_numad(NUMAD_PID_PATH, &daemon->numad_pid, &other);
 	if (r == -EEXIST) {
-		fprintf(stderr, "%s: numad is running, as PID %d: stop it first\n",
-			daemon->options->program, (int)other);
+		snprintf(who, sizeof(who), "numad is running, as PID %d: stop it first",
+			 (int)other);
+		say(daemon, who);
 		return -EBUSY;
 	}
 	if (r < 0)
-		event(LOG_WARNING, EVENT_TROUBLE, KV("note", NUMAD_PID_PATH),
-		      KV("error", strerror(-r)));
+		regret(NUMAD_PID_PATH ": who looks there for a daemon finds none", r);
 	if (daemon->numad_pid.note[0])
 		event(LOG_NOTICE, EVENT_START, KV("note", daemon->numad_pid.note));
 	return 0;
@@ -99,21 +125,22 @@ static int open_host(struct daemon *daemon)
 		return complain(daemon, daemon->options->root ? daemon->options->root : "/", r);
 	control_init(&daemon->lists, &daemon->host.root, daemon->options->is_dry_run);
 	place_host_read_confine(&daemon->host, 0);
-	return cycle_init(daemon->event, &daemon->host, &daemon->settings, &daemon->lists,
-			  daemon->options->is_dry_run, &daemon->cycle);
+	r = cycle_init(daemon->event, &daemon->host, &daemon->settings, &daemon->lists,
+		       daemon->options->is_dry_run, &daemon->cycle);
+	return r < 0 ? complain(daemon, "the first look at the host", r) : 0;
 }
 
 static int open_socket(struct daemon *daemon)
 {
 	const int n = sd_listen_fds(1);
+	char text[256];
 	int r;
 
 	r = socket_open(daemon->event, &daemon->ops, n > 0 ? SD_LISTEN_FDS_START : -1,
 			&daemon->socket);
 	if (r < 0) {
-		fprintf(stderr, "%s: the socket: %s\n", daemon->options->program,
-			socket_trouble(r));
-		event(LOG_ERR, EVENT_TROUBLE, KV("note", socket_trouble(r)));
+		snprintf(text, sizeof(text), "the socket: %s", socket_trouble(r));
+		say(daemon, text);
 	}
 	return r;
 }
@@ -124,8 +151,11 @@ static int serve(struct daemon *daemon)
 
 	daemon->ops = daemon_serve_ops(daemon);
 	r = open_socket(daemon);
-	if (r == 0 && daemon->settings.numad_queue)
+	if (r == 0 && daemon->settings.numad_queue) {
 		r = numad_queue_open(daemon->event, &daemon->ops, &daemon->queue);
+		if (r < 0)
+			(void)complain(daemon, "numad's queue", r);
+	}
 	daemon->commands = (struct commands){
 		.cycle = &daemon->cycle,
 		.lists = &daemon->lists,
@@ -151,6 +181,17 @@ static int open_loop(struct daemon *daemon)
 	return r < 0 ? complain(daemon, "the event loop", r) : 0;
 }
 
+static void get_comfort(void)
+{
+	long r = privilege_raise_files();
+
+	if (r < 0)
+		regret("the limit of open files stays: fewer guests' files are kept open", (int)r);
+	r = privilege_lock_memory();
+	if (r < 0)
+		regret("memory is not locked: on a full node warnings may come late", (int)r);
+}
+
 /* Each step leaves a sentence where it fails; the stop undoes what was done. */
 static int start(struct daemon *daemon)
 {
@@ -160,8 +201,7 @@ static int start(struct daemon *daemon)
 	r = take_pid_files(daemon);
 	if (r < 0)
 		return r;
-	(void)privilege_raise_files();
-	(void)privilege_lock_memory();
+	get_comfort();
 	r = open_loop(daemon);
 	if (r == 0)
 		r = open_host(daemon);
@@ -170,11 +210,13 @@ static int start(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	numad_tell_start();
+	daemon->has_told_start = true;
 	control_start(&daemon->settings, &daemon->lists, daemon->options);
 	r = privilege_drop();
 	if (r < 0)
 		return complain(daemon, "privileges", r);
-	return background_ready(&daemon->background);
+	r = background_ready(&daemon->background);
+	return r < 0 ? complain(daemon, "whoever started this has gone", r) : 0;
 }
 
 /* Backwards. Nothing here waits: jobs are killed, who is stuck in the kernel is left to it. */
@@ -191,7 +233,8 @@ static void stop(struct daemon *daemon)
 		place_host_done(&daemon->host);
 	pidfile_release(&daemon->numad_pid);
 	pidfile_release(&daemon->own_pid);
-	numad_tell_stop();
+	if (daemon->has_told_start)
+		numad_tell_stop();
 	numad_lines_close();
 	event_close();
 	sd_event_unref(daemon->event);
@@ -200,10 +243,13 @@ static void stop(struct daemon *daemon)
 
 static int loop(struct daemon *daemon)
 {
+	int r;
+
 	notify_ready("watching guests");
 	event(LOG_NOTICE, EVENT_READY, KV_U64("nodes", daemon->host.topology.n_nodes),
 	      KV("version", PACKAGE_VERSION));
-	return sd_event_loop(daemon->event);
+	r = sd_event_loop(daemon->event);
+	return r < 0 ? complain(daemon, "the event loop", r) : r;
 }
 
 int daemon_run(const struct options *options, char **argv)
@@ -226,21 +272,25 @@ int daemon_run(const struct options *options, char **argv)
 	/* Who looks for a process called numad finds it, whatever the program's file is called. */
 	if (options->is_called_numad)
 		(void)prctl(PR_SET_NAME, "numad");
+	event_open(options->is_foreground);
 	r = load_settings(&daemon);
-	if (r < 0)
+	if (r < 0) {
+		event_close();
 		return EXIT_FAILURE;
+	}
 	r = background_begin(options->program, options->is_foreground, &daemon.background);
 	if (r < 0) {
-		settings_done(&daemon.settings);
 		(void)complain(&daemon, "going into the background", r);
+		settings_done(&daemon.settings);
+		event_close();
 		return EXIT_FAILURE;
 	}
 	r = start(&daemon);
 	if (r == 0)
 		r = loop(&daemon);
 	stop(&daemon);
-	/* As numad: what was wanted runs already. In the foreground this process is waited for. */
-	if (r == -EEXIST && !options->is_foreground)
+	/* As numad: what was wanted runs already. Not where this very process is wanted. */
+	if (daemon.runs_already && !options_want_own(options))
 		r = EXIT_SUCCESS;
 	return r < 0 ? EXIT_FAILURE : r;
 }

@@ -12,7 +12,6 @@
 
 #include "host/cleanup.h"
 #include "life/notify.h"
-#include "tell/event.h"
 #include "tell/numad_log.h"
 
 /* ---- the serving files --------------------------------------------------------------------- */
@@ -71,15 +70,14 @@ struct serve_ops daemon_serve_ops(struct daemon *daemon)
 
 /* ---- the settings, again ------------------------------------------------------------------- */
 
-/* A line of `text` each. */
-static void tell_lines(int priority, const char *text)
+void daemon_tell_lines(int priority, enum event_kind kind, const char *text)
 {
 	while (*text) {
 		const size_t n = strcspn(text, "\n");
-		char line[256];
+		char line[1024];
 
 		snprintf(line, sizeof(line), "%.*s", (int)n, text);
-		event(priority, EVENT_RELOAD, KV("note", line));
+		event(priority, kind, KV("note", line));
 		text += n + (text[n] == '\n');
 	}
 }
@@ -96,7 +94,7 @@ int daemon_reload(void *data, FILE *out)
 	r = control_reload(&daemon->settings, &daemon->lists, daemon->options, told);
 	if (place_text_close(&text, told) < 0)
 		return -ENOMEM;
-	tell_lines(r < 0 ? LOG_ERR : LOG_NOTICE, text.data);
+	daemon_tell_lines(r < 0 ? LOG_ERR : LOG_NOTICE, EVENT_RELOAD, text.data);
 	if (out)
 		fputs(text.data, out);
 	event(r < 0 ? LOG_ERR : LOG_NOTICE, EVENT_RELOAD,

@@ -15,6 +15,7 @@
 #include "serve/serve.h"
 #include "serve/socket.h"
 #include "settings.h"
+#include "tell/event.h"
 
 struct daemon {
 	const struct options *options;
@@ -30,6 +31,8 @@ struct daemon {
 	struct numad_queue *queue;
 	struct serve_ops ops;
 	struct life_ops life;
+	bool runs_already;   /* another one has the pid file */
+	bool has_told_start; /* in numad's words, so that the end is told as well */
 };
 
 /* ---- daemon_orders.c ---- */
@@ -37,6 +40,9 @@ struct daemon {
 /* What the serving files and signals may ask for. */
 struct serve_ops daemon_serve_ops(struct daemon *daemon);
 struct life_ops daemon_life_ops(struct daemon *daemon);
+
+/* A line of `text` each, in the log. */
+void daemon_tell_lines(int priority, enum event_kind kind, const char *text);
 
 /* commands->reload: reads the settings again. `out` may be NULL. */
 int daemon_reload(void *daemon, FILE *out);

@@ -77,6 +77,11 @@ static void put_order(struct options *options, char letter, int64_t arg1, int64_
 	options->n_orders++;
 }
 
+bool options_want_own(const struct options *options)
+{
+	return options->is_foreground || options->is_dry_run || options->config;
+}
+
 const struct option_order *options_order(const struct options *options, char letter)
 {
 	for (size_t i = 0; i < options->n_orders; i++)

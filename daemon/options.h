@@ -64,6 +64,9 @@ void options_parse(int argc, char **argv, struct options *ret_options);
 /* The first order of that letter, or NULL where it was not given. */
 const struct option_order *options_order(const struct options *options, char letter);
 
+/* Whether this very process is wanted, so that another daemon that runs already is no success. */
+bool options_want_own(const struct options *options);
+
 /* ---- options_usage.c ---- */
 
 /* For -h numad's way (stderr, status 1), for --help everybody's (stdout, status 0). */

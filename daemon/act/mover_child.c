@@ -263,12 +263,11 @@ void mover_child(const struct mover_order *order, int fd)
 	if (r == 0)
 		r = run_all(&crew, fd, &report);
 	report.end = end_of(&crew, r);
-	if (report.end == MOVER_DONE)
-		r = 0;
 	/* A process on its way out refuses in words that mean other things (EINVAL, EPERM). */
 	if (report.end == MOVER_DENIED && crew.act && !crew.act->ops->is_alive(crew.act))
 		report.end = MOVER_GONE;
-	report.error = report.end == MOVER_MIGRATING || report.end == MOVER_SPARSE ? 0 : r;
+	/* The other ends say it all: their numbers are between the crew and us. */
+	report.error = report.end == MOVER_DENIED ? r : 0;
 	crew_send(&report, fd, 0);
 	for (unsigned i = 0; i < crew.n_workers; i++)
 		crew.works[i] = pages_work_free(crew.works[i]);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,16 +67,28 @@ static void close_channel(struct channel *channel)
 	channel->reader = numad_reader_stop(channel->reader);
 }
 
+/* NULL: not even root may look whose it is. */
+static const char *owner_of(const struct numad_sysv_found *found, char text[16])
+{
+	if (found->owner == -1U)
+		return NULL;
+	snprintf(text, 16, "%u", found->owner);
+	return text;
+}
+
 static void tell_not_served(struct channel *channel, int reason,
 			    const struct numad_sysv_found *found)
 {
+	char owner[16];
+
 	if (channel->said_reason == reason)
 		return;
 	channel->said_reason = reason;
 	if (found->is_foreign)
 		event(LOG_WARNING, EVENT_TROUBLE, KV("queue", channel->place.name),
-		      KV("reason", "not served: another user made it, and it cannot be removed"),
-		      KV_U64("owner", found->owner), KV("error", strerror(-reason)));
+		      KV("reason",
+			 "not served: others made it or may use it, and it cannot be removed"),
+		      KV("owner", owner_of(found, owner)), KV("error", strerror(-reason)));
 	else
 		event(LOG_WARNING, EVENT_TROUBLE, KV("queue", channel->place.name),
 		      KV("reason", "not served"), KV("error", strerror(-reason)));
@@ -104,6 +117,7 @@ static int watch_reader(struct channel *channel)
 static void open_channel(struct channel *channel)
 {
 	struct numad_sysv_found found;
+	char owner[16];
 	int r;
 
 	channel->made_ns = place_clock_ns();
@@ -118,8 +132,8 @@ static void open_channel(struct channel *channel)
 	channel->said_reason = 0;
 	if (found.is_foreign)
 		event(LOG_WARNING, EVENT_FINDING, KV("queue", channel->place.name),
-		      KV("reason", "a queue that another user made was replaced"),
-		      KV_U64("owner", found.owner));
+		      KV("reason", "a queue that others made or might use was replaced"),
+		      KV("owner", owner_of(&found, owner)));
 	if (channel->queue->talk.n_asks >= NUMAD_ASKS_MAX)
 		enable_readers(channel->queue, false);
 }

@@ -50,7 +50,7 @@ struct serve_socket_counters {
 /*
  * Listens at /run/placed/socket; makes the folder where it is missing, replaces a socket that
  * nobody serves. With listen_fd >= 0 (socket activation) that one is served, and no path is
- * touched. Raises the soft limit of descriptors where it is below what the clients may need.
+ * touched.
  *
  * Returns: 0 or -errno; socket_trouble() has a sentence for it.
  * Errors: -EADDRINUSE another process answers there; -EPERM the folder belongs to somebody else or

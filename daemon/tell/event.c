@@ -65,7 +65,6 @@ static struct {
 	bool is_open;
 	bool is_journal;
 	bool to_stderr;
-	int level;
 	struct log_socket log;
 	uint64_t n_lost, n_held;	 /* in all */
 	uint64_t lost_since, held_since; /* not said yet */
@@ -73,7 +72,7 @@ static struct {
 		uint64_t begin_ns;
 		unsigned n;
 	} windows[EVENT_COUNT];
-} state = { .level = LOG_INFO, .log = { .fd = -1 } };
+} state = { .log = { .fd = -1 } };
 
 const char *event_kind_word(enum event_kind kind)
 {
@@ -88,11 +87,6 @@ uint64_t event_lost_count(void)
 uint64_t event_held_count(void)
 {
 	return state.n_held;
-}
-
-void event_set_level(int level)
-{
-	state.level = level;
 }
 
 /* ---- text ---------------------------------------------------------------------------- */
@@ -304,7 +298,7 @@ static void deliver_gap(void)
 void event_send(int priority, enum event_kind kind, const struct event_field *fields,
 		size_t n_fields)
 {
-	if (priority > state.level || (unsigned)kind >= EVENT_COUNT)
+	if ((unsigned)kind >= EVENT_COUNT)
 		return;
 	if (is_too_many(kind)) {
 		state.n_held++;

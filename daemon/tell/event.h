@@ -60,7 +60,7 @@ struct event_field {
 
 /*
  * Says it. priority: LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO (done, or decided otherwise than
- * before), LOG_DEBUG (each cycle). A NULL text is left out.
+ * before). A NULL text is left out.
  */
 #define event(priority, kind, ...)                                                                 \
 	event_send((priority), (kind), (const struct event_field[]){ { 0 }, ##__VA_ARGS__ },       \
@@ -77,9 +77,6 @@ void event_send(int priority, enum event_kind kind, const struct event_field *fi
 void event_open(bool is_foreground);
 void event_open_at(bool is_foreground, const char *journal_path, const char *syslog_path);
 void event_close(void);
-
-/* Less urgent events than this are left out; LOG_INFO at first. */
-void event_set_level(int level);
 
 /* How many lines the log did not take, and how many were held back as too many of their kind. */
 uint64_t event_lost_count(void);

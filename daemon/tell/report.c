@@ -15,7 +15,7 @@
 static const char *const state_words[] = {
 	[REPORT_MOVE_RUNNING] = "running", [REPORT_MOVE_PAUSED] = "paused",
 	[REPORT_MOVE_DONE] = "done",	   [REPORT_MOVE_STOPPED] = "stopped",
-	[REPORT_MOVE_FAILED] = "failed",   [REPORT_MOVE_PLANNED] = "planned",
+	[REPORT_MOVE_FAILED] = "failed",
 };
 
 _Static_assert(ELEMENTSOF(state_words) == REPORT_MOVE_STATE_COUNT, "a state has no word");

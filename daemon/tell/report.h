@@ -20,7 +20,6 @@ enum report_move_state {
 	REPORT_MOVE_DONE,
 	REPORT_MOVE_STOPPED, /* by an order, or because the guest left or its gain was gone */
 	REPORT_MOVE_FAILED,
-	REPORT_MOVE_PLANNED, /* a dry run: nothing was done */
 	REPORT_MOVE_STATE_COUNT,
 };
 

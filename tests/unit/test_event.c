@@ -145,12 +145,6 @@ static void test_journal_fields(void **state)
 				     "PLACED_EVENT=move_begin\n"
 				     "PLACED_GUEST=a\\x0ab\n"
 				     "PLACED_TO_NODE=1\n");
-	event(LOG_DEBUG, EVENT_PLAN);
-	assert_string_equal(next_message(), "");
-	event_set_level(LOG_DEBUG);
-	event(LOG_DEBUG, EVENT_PLAN);
-	event_set_level(LOG_INFO);
-	assert_non_null(strstr(next_message(), "MESSAGE=plan\n"));
 }
 
 static void test_syslog_line(void **state)
