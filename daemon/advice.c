@@ -250,6 +250,11 @@ static void make_blind_answer(const struct advice *advice, struct place_advice *
 		place_set_add(&made->nodes, 0);
 }
 
+bool advice_has_place(const struct advice *advice)
+{
+	return advice->n_nodes == advice->host->topology.n_nodes;
+}
+
 /* Adds what was answered to our copy of the ledger, where that is wanted. */
 static void make_answer(struct advice *advice, struct made *made, bool may_book)
 {
@@ -265,9 +270,11 @@ static void make_answer(struct advice *advice, struct made *made, bool may_book)
 	advice->host->sample.confine = guests;
 	/* Behind the lock: no booking is later than now. */
 	now_ns = place_host_now_ns(advice->host);
-	r = place_answer(&advice->host->topology, advice->sample, advice->policy, &ask->request,
-			 now_ns, may_book, &advice->ledger, advice->nodes, &advice->scratch, &model,
-			 &made->advice);
+	r = !advice_has_place(advice) ?
+		    -ENOMEM :
+		    place_answer(&advice->host->topology, advice->sample, advice->policy,
+				 &ask->request, now_ns, may_book, &advice->ledger, advice->nodes,
+				 &advice->scratch, &model, &made->advice);
 	advice->sample->confine = guests;
 	made->is_booked = r == 0 && may_book && advice->ledger.n &&
 			  advice->ledger.promises[advice->ledger.n - 1].booked_ns == now_ns;

@@ -44,8 +44,11 @@ int advice_init(struct place_host *host, struct place_sample *sample,
 		const struct place_policy *policy, bool books, struct advice *ret_advice);
 void advice_done(struct advice *advice);
 
-/* Buffers for the topology as it is now. Returns: 0 or -ENOMEM. */
+/* Buffers for the topology as it is now. Returns: 0 or -ENOMEM: there are none until it works. */
 int advice_resize(struct advice *advice);
+
+/* Whether `nodes` and the scratch are of the topology as it is now. */
+bool advice_has_place(const struct advice *advice);
 
 void advice_park(struct advice *advice, struct serve_ask *ask);
 /* The asker has gone. */

@@ -83,8 +83,8 @@ static void mark(struct cycle *cycle)
 		cycle->is_wide[i] = cycle_is_wide(cycle, i);
 	}
 	for (size_t i = 0; i < cycle->host->topology.n_nodes; i++)
-		cycle->coming_bytes[i] =
-			moves_coming_bytes(&cycle->moves, cycle->host->topology.nodes[i].id);
+		cycle->coming_bytes[i] = moves_coming_bytes(
+			&cycle->moves, cycle->host->topology.nodes[i].id, MOVES_ANY_PAGES);
 }
 
 static struct place_plan_input plan_input(const struct cycle *cycle,

@@ -79,18 +79,19 @@ struct cycle {
 	bool *is_moving, *may_steer, *may_change_nodes, *is_wide, *is_growing;
 	struct place_plan plan;
 	struct place_plan_scratch scratch;
-	uint64_t *coming_bytes; /* per node, of moves under way */
-	size_t n_nodes;		/* of the scratch */
+	uint64_t *coming_bytes;		       /* per node, of moves under way, of any kind */
+	struct place_node_sample *hidden_from; /* the nodes, while answers see less of them */
+	size_t n_nodes;			       /* of the scratch */
 	struct place_relief relief;
 	struct place_relief_scratch relief_scratch;
 	struct place_step under_way[MOVES_MAX + PLACE_STEPS_MAX];
 
 	struct arrivals arrivals;
-	sd_event_source *timer;	    /* the next turn */
-	sd_event_source *patience;  /* questions that wait for a look */
-	sd_event_source *gathering; /* questions that have just come */
-	char nodes_online[256];	    /* to notice nodes and CPUs that come or go */
-	char cpus_online[256];
+	sd_event_source *timer;	       /* the next turn */
+	sd_event_source *patience;     /* questions that wait for a look */
+	sd_event_source *gathering;    /* questions that have just come */
+	struct place_set nodes_online; /* to notice nodes and CPUs that come or go */
+	struct place_set cpus_online;
 	struct findings findings;
 	struct risks risks;
 	int looked_pid;	    /* whose turn it was last to be looked at again */

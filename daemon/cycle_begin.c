@@ -2,32 +2,32 @@
 /* Nodes and CPUs that come or go, and what begins anew then. */
 #include "cycle_parts.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "cycle_memory.h"
 #include "cycle_tell.h"
 #include "host/cleanup.h"
+#include "host/nodeset.h"
 
 bool cycle_has_host_changed(struct cycle *cycle)
 {
 	struct place_text *text = &cycle->host->text;
 	bool has_changed = false;
+	struct place_set now;
 	const struct {
 		const char *path;
-		char *kept;
+		struct place_set *kept;
 	} files[] = {
-		{ "sys/devices/system/node/online", cycle->nodes_online },
-		{ "sys/devices/system/cpu/online", cycle->cpus_online },
+		{ "sys/devices/system/node/online", &cycle->nodes_online },
+		{ "sys/devices/system/cpu/online", &cycle->cpus_online },
 	};
 
 	for (size_t i = 0; i < ELEMENTSOF(files); i++) {
-		if (place_root_read(&cycle->host->root, text, files[i].path) < 0)
+		if (place_root_read(&cycle->host->root, text, files[i].path) < 0 ||
+		    place_set_parse_list(text->data, &now) < 0)
 			continue;
-		if (strncmp(files[i].kept, text->data, sizeof(cycle->cpus_online) - 1) == 0)
+		if (place_set_equal(files[i].kept, &now))
 			continue;
-		has_changed = has_changed || files[i].kept[0];
-		snprintf(files[i].kept, sizeof(cycle->cpus_online), "%s", text->data);
+		has_changed = has_changed || !place_set_is_empty(files[i].kept);
+		*files[i].kept = now;
 	}
 	return has_changed;
 }
@@ -62,15 +62,17 @@ int cycle_begin_anew(struct cycle *cycle)
 	wide_done(&cycle->wide);
 	place_watch_done(&cycle->watch);
 	moves_watch_anew(&cycle->moves);
+	cycle_compose(cycle);
 	r = place_host_read_topology(cycle->host, false);
-	if (r == 0)
-		r = cycle_begin_watch(cycle);
+	/* Answers come between a begin that fails and the next: their buffers are the first. */
 	if (r == 0)
 		r = advice_resize(&cycle->advice);
 	if (r == 0)
 		r = cycle_scratch_resize(cycle);
 	if (r == 0)
 		r = risks_resize(&cycle->risks, cycle->host->topology.n_nodes);
+	if (r == 0)
+		r = cycle_begin_watch(cycle);
 	cycle_tell_rescan(&cycle->host->topology);
 	return r;
 }

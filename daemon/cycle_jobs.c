@@ -38,6 +38,9 @@ void cycle_on_early_look(void *data)
 {
 	struct cycle *cycle = data;
 
+	/* The watch has one more: what was decided is of the rows before. */
+	cycle_compose(cycle);
+	cycle->is_decided = false;
 	cycle->is_new = true;
 	cycle_turn_now(cycle);
 }

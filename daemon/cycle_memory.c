@@ -11,6 +11,7 @@
 void cycle_scratch_done(struct cycle *cycle)
 {
 	free(cycle->coming_bytes);
+	free(cycle->hidden_from);
 	free(cycle->scratch.nodes);
 	free(cycle->scratch.taken_bytes);
 	free(cycle->scratch.advise.candidates);
@@ -47,14 +48,15 @@ int cycle_scratch_resize(struct cycle *cycle)
 		return 0;
 	cycle_scratch_done(cycle);
 	cycle->coming_bytes = calloc(n, sizeof(*cycle->coming_bytes));
+	cycle->hidden_from = calloc(n, sizeof(*cycle->hidden_from));
 	scratch->nodes = calloc(n, sizeof(*scratch->nodes));
 	scratch->taken_bytes = calloc(n, sizeof(*scratch->taken_bytes));
 	scratch->advise.candidates = calloc(n, sizeof(*scratch->advise.candidates));
 	scratch->advise.reasons = calloc(n, sizeof(*scratch->advise.reasons));
 	scratch->advise.n_nodes = n;
 	if (resize_relief(&cycle->relief_scratch, n) < 0 || !cycle->coming_bytes ||
-	    !scratch->nodes || !scratch->taken_bytes || !scratch->advise.candidates ||
-	    !scratch->advise.reasons)
+	    !cycle->hidden_from || !scratch->nodes || !scratch->taken_bytes ||
+	    !scratch->advise.candidates || !scratch->advise.reasons)
 		return -ENOMEM;
 	cycle->n_nodes = n;
 	return 0;

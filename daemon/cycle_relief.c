@@ -205,20 +205,29 @@ void cycle_settle_relief(struct cycle *cycle, const struct place_plan_input *pla
 
 /* ---- what answers see --------------------------------------------------------------------- */
 
+static void hide_on(const struct moves *moves, unsigned id, struct place_node_sample *node)
+{
+	node->free_bytes = place_subtract(node->free_bytes, moves_coming_bytes(moves, id, 0));
+	for (size_t i = 0; i < node->n_pools && i < PLACE_POOLS_MAX; i++) {
+		struct place_pool *pool = &node->pools[i];
+
+		if (pool->page_bytes)
+			pool->free_pages = place_subtract(
+				pool->free_pages,
+				moves_coming_bytes(moves, id, pool->page_bytes) / pool->page_bytes);
+	}
+}
+
 void cycle_hide_coming(struct cycle *cycle)
 {
 	for (size_t i = 0; i < cycle->sample.n_nodes && i < cycle->n_nodes; i++) {
-		struct place_node_sample *node = &cycle->sample.nodes[i];
-
-		cycle->coming_bytes[i] = place_least(
-			moves_coming_bytes(&cycle->moves, cycle->host->topology.nodes[i].id),
-			node->free_bytes);
-		node->free_bytes -= cycle->coming_bytes[i];
+		cycle->hidden_from[i] = cycle->sample.nodes[i];
+		hide_on(&cycle->moves, cycle->host->topology.nodes[i].id, &cycle->sample.nodes[i]);
 	}
 }
 
 void cycle_show_coming(struct cycle *cycle)
 {
 	for (size_t i = 0; i < cycle->sample.n_nodes && i < cycle->n_nodes; i++)
-		cycle->sample.nodes[i].free_bytes += cycle->coming_bytes[i];
+		cycle->sample.nodes[i] = cycle->hidden_from[i];
 }

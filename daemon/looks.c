@@ -169,6 +169,13 @@ static void begin_to_peek(struct looks *looks)
 					 on_peek, looks);
 }
 
+/* Whom a job did not come to. No more are written than were read. */
+static void want_rest(struct looks *looks, size_t from, size_t n_asked)
+{
+	for (size_t i = from; i < n_asked; i++)
+		(void)looks_want(looks, looks->asked[i].pid);
+}
+
 static void on_looked(void *data, int r, const void *bytes, size_t size)
 {
 	struct looks *looks = data;
@@ -190,13 +197,13 @@ static void on_looked(void *data, int r, const void *bytes, size_t size)
 		n_whole++;
 	}
 	looks->n_looks += n_whole;
-	/* The others of that job are found again by the next scan. */
 	if (!record.is_whole)
 		take_early(looks, &record.look);
 	if (is_hung && n_whole < n_asked)
 		leave_alone(looks, looks->asked[n_whole].pid, child);
-	else if (!record.is_whole)
-		(void)looks_want(looks, record.look.guest.pid);
+	/* A job that brought nothing at all is not made again and again. */
+	if (is_hung || n)
+		want_rest(looks, is_hung ? n_whole + 1 : n_whole, n_asked);
 	looks->on_done(looks->data);
 }
 
@@ -279,6 +286,15 @@ static void take_sample(struct looks *looks, const struct looks_order *order, co
 	free(bytes);
 }
 
+/* The orders from there on are the next job's. */
+static void keep_rest(struct looks *looks, size_t from)
+{
+	const size_t n = from < looks->n_sampled ? looks->n_sampled - from : 0;
+
+	memmove(looks->sampled, looks->sampled + from, n * sizeof(looks->sampled[0]));
+	looks->n_sampled = n;
+}
+
 static void on_sampled(void *data, int r, const void *bytes, size_t size)
 {
 	struct looks *looks = data;
@@ -293,7 +309,7 @@ static void on_sampled(void *data, int r, const void *bytes, size_t size)
 		take_sample(looks, &looks->sampled[i], (const char *)bytes + i * one);
 	if (is_hung && n < looks->n_sampled)
 		leave_alone(looks, looks->sampled[n].pid, child);
-	looks->n_sampled = 0;
+	keep_rest(looks, is_hung || n ? n + is_hung : looks->n_sampled);
 	looks->on_done(looks->data);
 }
 

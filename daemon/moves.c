@@ -31,20 +31,27 @@ size_t moves_n_running(const struct moves *moves)
 	return n;
 }
 
-static uint64_t bytes_to_come(const struct move *move)
+static uint64_t bytes_to_come(const struct move *move, uint64_t page_bytes)
 {
 	const uint64_t moved_bytes = move->report.count.outcome_bytes[ACT_MOVED];
+	const bool is_any = page_bytes == MOVES_ANY_PAGES;
+	uint64_t bytes = 0;
 
-	return place_add(move->claim_bytes, place_subtract(move->planned_bytes, moved_bytes));
+	if (is_any || move->page_bytes == page_bytes) {
+		bytes = place_subtract(move->planned_bytes, moved_bytes);
+		if (move->page_bytes)
+			bytes = place_add(bytes, move->pool_claim_bytes);
+	}
+	return is_any || !page_bytes ? place_add(bytes, move->claim_bytes) : bytes;
 }
 
-uint64_t moves_coming_bytes(const struct moves *moves, unsigned node)
+uint64_t moves_coming_bytes(const struct moves *moves, unsigned node, uint64_t page_bytes)
 {
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < MOVES_MAX; i++)
 		if (moves->list[i].mover && moves->list[i].to_node == node)
-			bytes = place_add(bytes, bytes_to_come(&moves->list[i]));
+			bytes = place_add(bytes, bytes_to_come(&moves->list[i], page_bytes));
 	return bytes;
 }
 

@@ -41,7 +41,9 @@ struct move {
 	struct place_set from;
 	unsigned to_node;
 	uint64_t planned_bytes;
-	uint64_t claim_bytes; /* what it has not taken yet, where that goes with it */
+	uint64_t page_bytes; /* of the pool that what is planned is from; 0: plain memory */
+	/* What it has not taken yet, where that goes with it: plain memory, and of that pool. */
+	uint64_t claim_bytes, pool_claim_bytes;
 	uint64_t begin_ns, end_ns;
 	bool changes_nodes; /* its groups are wide meanwhile */
 	enum place_cause cause;
@@ -137,8 +139,13 @@ size_t moves_under_way(const struct moves *moves, struct place_step *steps, size
 
 bool moves_is_moving(const struct moves *moves, int pid, uint64_t start_ns);
 size_t moves_n_running(const struct moves *moves);
-/* What moves under way will still bring to a node, and what their guests may take there then. */
-uint64_t moves_coming_bytes(const struct moves *moves, unsigned node);
+
+/*
+ * What moves under way will still bring to a node, and what their guests may take there then: from
+ * the pool of pages of that size, plain memory (0), or all together.
+ */
+#define MOVES_ANY_PAGES UINT64_MAX
+uint64_t moves_coming_bytes(const struct moves *moves, unsigned node, uint64_t page_bytes);
 
 /*
  * Stops moves whose guest has changed: gone, migrating, excluded. Pauses or resumes the others; one

@@ -87,6 +87,10 @@ static void end(struct moves *moves, int pid, uint64_t start_ns, enum relocate_s
 	if (!held)
 		return;
 	intents_drop(&moves->intents, INTENT_MEMS, pid, start_ns);
+	/* A look comes later, and what is decided before goes by where it is. */
+	if (state == RELOCATE_FORWARD || state == RELOCATE_BACK)
+		place_watch_set_mems(moves->watch, pid, start_ns,
+				     state == RELOCATE_FORWARD ? &done.given : &done.before);
 	if ((state == RELOCATE_FORWARD && put_record(&moves->intents, &done) < 0) ||
 	    intents_write(&moves->intents) < 0)
 		event(LOG_WARNING, EVENT_TROUBLE, KV_U64("pid", (uint64_t)pid),
@@ -200,6 +204,9 @@ static void take_mended(struct moves *moves, struct intent *intent, const struct
 
 static void take_followed(struct moves *moves, struct intent *intent, const struct mended *mended)
 {
+	/* On its way to yet another node: what is seen of its groups is that move's. */
+	if (moves_is_mending(moves, intent->pid, intent->start_ns))
+		return;
 	/* Where somebody else has a hand in it, it is looked at again after a while. */
 	intent->is_due = mended->r < 0 && mended->r != -EBUSY;
 	if (mended->state == RELOCATE_FORWARD) {
@@ -311,6 +318,8 @@ static void mark_due(struct moves *moves, struct intent *intent, uint64_t now_ns
 {
 	if (intent->kind == INTENT_MEMS) {
 		intent->is_due = is_mending_due(moves, intent, now_ns);
+	} else if (moves_is_mending(moves, intent->pid, intent->start_ns)) {
+		intent->is_due = false;
 	} else if (intent->kind == INTENT_NODES && !is_left_alone(moves, intent) &&
 		   is_following_due(moves, intent, now_ns)) {
 		intent->looked_ns = now_ns;

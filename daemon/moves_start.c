@@ -132,6 +132,9 @@ static void on_done(void *data, const struct mover_report *report)
 {
 	struct move *move = data;
 	struct moves *moves = move->moves;
+	/* Nobody needs the room any more: that is no failure, and it may be needed again soon. */
+	const enum mover_end end =
+		move->is_relieved && report->end == MOVER_STOPPED ? MOVER_DONE : report->end;
 
 	move->report = *report;
 	move->child = mover_pid(move->mover);
@@ -147,7 +150,7 @@ static void on_done(void *data, const struct mover_report *report)
 	moves_share_bandwidth(moves);
 	if (report->end == MOVER_MIGRATING)
 		place_watch_set_migrating(moves->watch, move->pid, move->start_ns);
-	moves->on_end(move->pid, move->start_ns, report->end, moves->data);
+	moves->on_end(move->pid, move->start_ns, end, moves->data);
 }
 
 /* More of them than CPUs that we may use only wait for each other. */
@@ -219,18 +222,17 @@ static void name_whom(const struct moves *moves, const struct place_step *step, 
 }
 
 /* It is promised where it is until its groups say otherwise. */
-static uint64_t claim_of(const struct moves *moves, const struct place_guest *guest)
+static void find_claim(const struct moves *moves, const struct place_guest *guest,
+		       struct move *move)
 {
 	struct place_policy policy;
-	uint64_t plain_bytes, pool_bytes;
 
 	settings_policy(moves->settings, &policy);
-	place_model_guest_claim(&policy, guest, &plain_bytes, &pool_bytes);
-	return plain_bytes;
+	place_model_guest_claim(&policy, guest, &move->claim_bytes, &move->pool_claim_bytes);
 }
 
 static void describe(struct moves *moves, struct move *move, const struct place_step *step,
-		     size_t i)
+		     size_t i, const struct pages_range *range)
 {
 	const struct place_guest *guest = &moves->watch->guests[i];
 	const struct place_topology *topology = &moves->host->topology;
@@ -240,7 +242,12 @@ static void describe(struct moves *moves, struct move *move, const struct place_
 	move->to_node = step->to_node;
 	move->planned_bytes = step->bytes;
 	move->changes_nodes = step->changes_nodes;
-	move->claim_bytes = step->changes_nodes ? claim_of(moves, guest) : 0;
+	if (range)
+		move->page_bytes = range->pool_bytes;
+	else if (guest->resident_pool_bytes)
+		move->page_bytes = guest->hugepage_bytes;
+	if (step->changes_nodes)
+		find_claim(moves, guest, move);
 	move->cause = step->cause;
 	move->most_bytes = step->most_bytes;
 	move->is_urgent = moves->is_hurried && step->cause == PLACE_CAUSE_ARRIVAL;
@@ -274,7 +281,7 @@ int moves_start(struct moves *moves, const struct place_step *step, size_t i,
 		return -EAGAIN;
 	}
 	move->stuck = stuck;
-	describe(moves, move, step, i);
+	describe(moves, move, step, i, range);
 	r = start_mover(moves, move, step, i, range);
 	if (r < 0) {
 		move->end = MOVER_DIED;

@@ -179,7 +179,8 @@ void picture_fill(const struct commands *commands, struct picture *picture)
 		.counters = picture->counters,
 	};
 	(void)advice_settle(&cycle->advice);
-	if (place_model_build(view->topology, view->sample, cycle->advice.ledger.promises,
+	if (advice_has_place(&cycle->advice) &&
+	    place_model_build(view->topology, view->sample, cycle->advice.ledger.promises,
 			      cycle->advice.ledger.n, &cycle->policy, cycle->advice.nodes,
 			      &picture->model) == 0)
 		view->model = &picture->model;

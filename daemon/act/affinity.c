@@ -22,8 +22,16 @@ struct walk {
 	struct place_set seen;	      /* of the first thread */
 	struct place_set online;      /* CPUs; empty: not known */
 	unsigned n_threads, n_changed;
-	int r; /* of what could not be changed */
+	unsigned n_walked, n_named; /* threads met, and those whose name was read */
+	int r;			    /* of what could not be changed */
 };
+
+/*
+ * A process that starts threads faster than they are read has no last one, and this is the loop. It
+ * had no more than AFFINITY_THREADS_MAX when it was given CPUs.
+ */
+#define WALK_MOST (8 * AFFINITY_THREADS_MAX)
+#define NAMES_MOST (2 * AFFINITY_THREADS_MAX)
 
 static bool is_vcpu(const struct walk *walk, unsigned tid)
 {
@@ -68,10 +76,15 @@ static int visit(unsigned tid, void *data)
 	struct place_set cpus;
 	int r;
 
+	/* Whoever looks only may turn away; what was given is taken back from all. */
+	if (++walk->n_walked > (walk->to ? WALK_MOST : AFFINITY_THREADS_MAX))
+		return -E2BIG;
 	if (walk->act->ops->get_affinity(walk->act, (int)tid, &cpus) < 0)
 		return 0; /* the thread has ended */
 	if (walk->to && !affinity_is_same(&cpus, walk->from, &walk->online))
 		return 0;
+	if (++walk->n_named > NAMES_MOST)
+		return -E2BIG;
 	if (!is_vcpu(walk, tid))
 		return 0;
 	walk->n_threads++;
@@ -103,7 +116,6 @@ static int walk_threads(struct walk *walk)
 
 	if (r < 0)
 		return r;
-	/* Whoever looks only may turn away; what was given is taken back from all. */
 	if (!walk->to && stat.n_threads > AFFINITY_THREADS_MAX)
 		return -E2BIG;
 	affinity_read_online(walk->root, walk->text, &walk->online);
@@ -128,7 +140,7 @@ static int change(const struct walk *of, const struct place_set *from, const str
 
 	walk.from = from;
 	walk.to = to;
-	walk.n_threads = walk.n_changed = 0;
+	walk.n_threads = walk.n_changed = walk.n_walked = walk.n_named = 0;
 	r = walk_threads(&walk);
 	if (r == 0)
 		r = walk.r;
@@ -246,7 +258,11 @@ int affinity_follow(struct act *act, const struct place_root *root, struct place
 /* Returns: -EEXIST at the first one, so that no more names are read. */
 static int find_vcpu(unsigned tid, void *data)
 {
-	return is_vcpu(data, tid) ? -EEXIST : 0;
+	struct walk *walk = data;
+
+	if (++walk->n_named > NAMES_MOST)
+		return -E2BIG;
+	return is_vcpu(walk, tid) ? -EEXIST : 0;
 }
 
 /* Whether it is a guest, which an intent that an earlier daemon left does not tell. */

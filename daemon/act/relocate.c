@@ -223,6 +223,22 @@ int relocate_cpus(struct act *act, int pid, const struct cgroup_cpus *cpus)
 	return r;
 }
 
+/*
+ * Whether the main thread's group has these nodes. libvirt makes groups for what is added, and that
+ * is not among them: it writes the emulator's first where an administrator changes all.
+ */
+static bool has_main(struct scene *scene, int pid, const struct place_set *mems)
+{
+	char group[PLACE_GROUP_PATH_MAX];
+	struct place_set now;
+
+	return cgroup_of_thread(&scene->root, &scene->text, &scene->mounts, pid, (unsigned)pid,
+				group) == 0 &&
+	       cgroup_read_set(&scene->root, &scene->text, &scene->mounts, group, "cpuset.mems",
+			       &now) == 0 &&
+	       place_set_equal(&now, mems);
+}
+
 int relocate_follow(struct act *act, int pid, unsigned from, unsigned to,
 		    const struct cgroup_cpus *cpus)
 {
@@ -230,6 +246,8 @@ int relocate_follow(struct act *act, int pid, unsigned from, unsigned to,
 	struct scene scene;
 	int r = open_scene(act, from, to, &scene);
 
+	if (r == 0 && has_main(&scene, pid, &scene.from))
+		r = -EBUSY;
 	if (r == 0)
 		r = find(&scene, pid, &scene.from, CGROUP_OWN, &groups);
 	if (r == 0 && cpus)

@@ -77,9 +77,9 @@ int relocate_cpus(struct act *act, int pid, const struct cgroup_cpus *cpus);
 /*
  * Later, again and again: groups with the old node alone were made since by libvirt, which goes by
  * its own record (a vCPU was added). They get the new node, at once since nothing lies on the old
- * one, and its CPUs. What somebody gave the other groups since stays. cpus: NULL: none. Returns:
- * how many groups were changed, or -errno: -ESRCH gone, -EBUSY somebody else lives in one of them
- * or wrote to it.
+ * one, and its CPUs. What somebody gave the other groups since stays; where he gave the main
+ * thread's the old node he is about to give it to all. cpus: NULL: none. Returns: how many groups
+ * were changed, or -errno: -ESRCH gone, -EBUSY somebody else lives in one of them or wrote to it.
  */
 int relocate_follow(struct act *act, int pid, unsigned from, unsigned to,
 		    const struct cgroup_cpus *cpus);

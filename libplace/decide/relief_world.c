@@ -40,8 +40,9 @@ static uint64_t *own_row(struct relief_world *world, size_t guest)
 	return row;
 }
 
+/* Pages of a pool go into another pool: what is free besides is as it was. */
 static void shift(struct relief_world *world, const struct place_step *step, uint64_t *row,
-		  uint64_t bytes)
+		  uint64_t bytes, bool is_pool)
 {
 	const struct place_topology *topology = world->input->plan->topology;
 	const size_t to = place_topology_index(topology, step->to_node);
@@ -56,9 +57,11 @@ static void shift(struct relief_world *world, const struct place_step *step, uin
 			continue;
 		row[i] -= n;
 		row[to] = place_add(row[to], n);
+		bytes -= n;
+		if (is_pool)
+			continue;
 		raw[i].free_bytes = place_add(raw[i].free_bytes, n);
 		raw[to].free_bytes = place_subtract(raw[to].free_bytes, n);
-		bytes -= n;
 	}
 }
 
@@ -67,7 +70,7 @@ static void change(struct relief_world *world, size_t guest, const struct place_
 {
 	struct place_guest *facts = &world->scratch->guests[guest];
 
-	shift(world, step, row, step->bytes);
+	shift(world, step, row, step->bytes, facts->resident_pool_bytes != 0);
 	if (!step->changes_nodes)
 		return;
 	facts->mems = (struct place_set){ 0 };

@@ -148,6 +148,13 @@ int place_watch_set_unreadable(struct place_watch *watch, int pid, uint64_t now_
 void place_watch_set_migrating(struct place_watch *watch, int pid, uint64_t start_ns);
 
 /*
+ * Whoever moved it has confined it to these nodes, with its cpuset and its policy: until a look
+ * says something else. Nothing where it is gone.
+ */
+void place_watch_set_mems(struct place_watch *watch, int pid, uint64_t start_ns,
+			  const struct place_set *nodes);
+
+/*
  * What a guest did before says nothing of what it does from now on: its CPU time is counted anew,
  * and how busy it is and where it runs is not known until then.
  */

@@ -146,6 +146,21 @@ void place_watch_set_migrating(struct place_watch *watch, int pid, uint64_t star
 	watch->classes[i] = place_class_of(&watch->guests[i], watch->traits[i]);
 }
 
+void place_watch_set_mems(struct place_watch *watch, int pid, uint64_t start_ns,
+			  const struct place_set *nodes)
+{
+	const int i = place_watch_find(watch, pid);
+	struct place_guest *guest = i < 0 ? NULL : &watch->guests[i];
+
+	if (!guest || guest->start_ns != start_ns)
+		return;
+	guest->mems = *nodes;
+	/* Of the cells' policies the kernel made this one node, too. */
+	guest->n_parts = 0;
+	if (guest->known & PLACE_GUEST_ALLOWED)
+		place_nodes_from_set(nodes, &guest->allowed);
+}
+
 void place_watch_begin_anew(struct place_watch *watch, size_t i, uint64_t now_ns)
 {
 	watch->entries[i]->n_times = 0;

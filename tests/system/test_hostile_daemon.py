@@ -392,7 +392,8 @@ def test_groups_with_odd_names(daemon, box):
             pids = [stack.enter_context(guest(box, script, folder, folder / name)) for name in GROUPS]
             for inner in pids:
                 seen = see(daemon, inner)
-                assert 16 * MIB <= sum(seen["bytes"].values()) < 64 * MIB, seen
+                # Each CPU keeps some of what the kernel counts to itself for a while.
+                assert 15 * MIB <= sum(seen["bytes"].values()) < 64 * MIB, seen
                 assert seen["bytes_source"] == "cgroup", seen
             daemon.still_answers()
     finally:

@@ -456,6 +456,35 @@ static void test_who_does_not_follow(void **state)
 	tree_drop("proc/100/task/103");
 }
 
+static void put_threads(bool are_there)
+{
+	char path[64];
+
+	for (int tid = 1000; tid < 1000 + AFFINITY_THREADS_MAX; tid++) {
+		snprintf(path, sizeof(path), "%s/proc/100/task/%d", tree_path, tid);
+		assert_int_equal(are_there ? mkdir(path, 0755) : rmdir(path), 0);
+	}
+}
+
+/* Who starts them faster than they are read has few at each moment, and no last one. */
+static void test_threads_without_end(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	put_threads(true);
+	assert_int_equal(give(&intents, &low), -E2BIG);
+	expect(&all, &all, &all);
+	assert_int_equal(intents.n, 0);
+	put_threads(false);
+	assert_int_equal(give(&intents, &low), 0);
+	put_threads(true);
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	expect(&all, &all, &all);
+	put_threads(false);
+	intents_done(&intents);
+}
+
 static void test_too_many_threads(void **state)
 {
 	struct intents intents = { 0 };
@@ -594,22 +623,15 @@ static void test_cells_together(void **state)
 static void test_cells_of_too_many_threads(void **state)
 {
 	struct intents intents = { 0 };
-	char path[64];
 
 	(void)state;
 	assert_int_equal(give_cell(&intents, 0, &low), 0);
-	for (int tid = 1000; tid < 1000 + AFFINITY_THREADS_MAX; tid++) {
-		snprintf(path, sizeof(path), "%s/proc/100/task/%d", tree_path, tid);
-		assert_int_equal(mkdir(path, 0755), 0);
-	}
+	put_threads(true);
 	assert_int_equal(give_cell(&intents, 1, &high), -E2BIG);
 	expect(&all, &low, &all);
 	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
 	expect(&all, &all, &all);
-	for (int tid = 1000; tid < 1000 + AFFINITY_THREADS_MAX; tid++) {
-		snprintf(path, sizeof(path), "%s/proc/100/task/%d", tree_path, tid);
-		rmdir(path);
-	}
+	put_threads(false);
 	intents_done(&intents);
 }
 
@@ -741,6 +763,7 @@ int main(void)
 		cmocka_unit_test_setup(test_new_threads_follow, begin),
 		cmocka_unit_test_setup(test_who_does_not_follow, begin),
 		cmocka_unit_test_setup(test_too_many_threads, begin),
+		cmocka_unit_test_setup(test_threads_without_end, begin),
 		cmocka_unit_test_setup(test_gone, begin),
 		cmocka_unit_test_setup(test_another_process, begin),
 		cmocka_unit_test(test_intents_text),

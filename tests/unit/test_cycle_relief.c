@@ -104,6 +104,41 @@ static void test_answers_rest_on_no_room_that_moves_take(void **state)
 	assert_int_equal(ask(100), before);
 }
 
+/* Pages of a pool go into a pool: they take none of what is plain, and the pool's are not there. */
+static void test_answers_rest_on_no_pool_that_moves_take(void **state)
+{
+	struct place_node_sample *node = &cycle.sample.nodes[1];
+	struct move *move = &cycle.moves.list[0];
+	const uint64_t free_bytes = node->free_bytes;
+
+	(void)state;
+	node->n_pools = 1;
+	node->pools[0] = (struct place_pool){ .page_bytes = 2 * MIB, .free_pages = 100 };
+	*move = (struct move){ .moves = &cycle.moves,
+			       .mover = (struct mover *)(void *)&cycle,
+			       .to_node = cycle.host->topology.nodes[1].id,
+			       .page_bytes = 2 * MIB,
+			       .planned_bytes = 60 * MIB };
+	cycle_hide_coming(&cycle);
+	assert_int_equal(node->pools[0].free_pages, 70);
+	assert_int_equal(node->free_bytes, free_bytes);
+	cycle_show_coming(&cycle);
+	assert_int_equal(node->pools[0].free_pages, 100);
+	move->mover = NULL;
+	node->n_pools = 0;
+}
+
+/* The watch has another row: nothing goes by what was decided of those before. */
+static void test_an_early_look_is_in_the_picture(void **state)
+{
+	(void)state;
+	cycle.is_decided = true;
+	cycle.sample.n_guests = 0;
+	cycle_on_early_look(&cycle);
+	assert_int_equal(cycle.sample.n_guests, cycle.watch.n);
+	assert_false(cycle.is_decided);
+}
+
 /* A second later guest 0 has so much more. */
 static bool is_growing_by(uint64_t mib)
 {
@@ -293,6 +328,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_answers_rest_on_no_room_that_moves_take, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_each_end_has_its_own_hold_off, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_answers_rest_on_no_pool_that_moves_take, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_an_early_look_is_in_the_picture, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_who_went_may_go_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_was_in_vain_is_remembered, setup,

@@ -36,6 +36,7 @@ static sd_event *event_loop;
 static char copied[64];
 static unsigned n_looked, n_early;
 static bool is_done;
+static int behind_it; /* another one that is asked for, or 0 */
 
 static int set_up(void **state)
 {
@@ -155,6 +156,8 @@ static void look_in_vain(void)
 	is_done = false;
 	n_looked = 0;
 	assert_int_equal(looks_want(&looks, PID), 0);
+	if (behind_it)
+		assert_int_equal(looks_want(&looks, behind_it), 0);
 	assert_true(looks_start(&looks));
 	child = job_pid(looks.look_job);
 	snprintf(path, sizeof(path), "%s/proc/%d/numa_maps", copied, PID);
@@ -200,6 +203,18 @@ static void test_told_early(void **state)
 	assert_int_equal(looks.n_stuck, 0);
 	assert_int_equal(n_looked, 2);
 	assert_int_equal(watch.guests[0].bind, PLACE_BIND_PREFERRED);
+}
+
+/* Whoever stood behind one that hung is looked at in the next job. */
+static void test_the_rest_is_not_forgotten(void **state)
+{
+	(void)state;
+	behind_it = 300;
+	look_in_vain();
+	behind_it = 0;
+	assert_int_equal(looks.n_stuck, 1);
+	assert_int_equal(looks.n_asked, 1);
+	assert_int_equal(looks.asked[0].pid, 300);
 }
 
 static void test_known_before_its_policy(void **state)
@@ -276,6 +291,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_left_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_told_early, set_up_pipe, tear_down_pipe),
+		cmocka_unit_test_setup_teardown(test_the_rest_is_not_forgotten, set_up_pipe,
+						tear_down_pipe),
 		cmocka_unit_test_setup_teardown(test_known_before_its_policy, set_up_pipe,
 						tear_down_pipe),
 		cmocka_unit_test_setup_teardown(test_whole_looks_are_kept, set_up_pipe,

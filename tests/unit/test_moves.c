@@ -338,6 +338,8 @@ static void test_who_is_in_a_hurry_has_no_limit(void **state)
 	assert_false(moves.is_hurried);
 }
 
+#define POOL_PAGE (UINT64_C(2) << 20)
+
 static void test_what_is_under_way(void **state)
 {
 	struct place_node nodes[] = { { .id = 0 }, { .id = 3 }, { .id = 5 } };
@@ -357,13 +359,23 @@ static void test_what_is_under_way(void **state)
 	place_set_add(&move->from, 5);
 	move->report.count.outcome_bytes[ACT_MOVED] = 300;
 	assert_int_equal(moves_under_way(&moves, steps, MOVES_MAX), 0);
-	assert_int_equal(moves_coming_bytes(&moves, 3), 0);
+	assert_int_equal(moves_coming_bytes(&moves, 3, MOVES_ANY_PAGES), 0);
 	/* Only whether there is one is looked at. */
 	move->mover = (struct mover *)(void *)&host;
 	assert_int_equal(moves_n_relieving(&moves), 1);
 	assert_int_equal(moves_under_way(&moves, steps, MOVES_MAX), 1);
 	assert_int_equal(moves_under_way(&moves, steps, 0), 0);
-	assert_int_equal(moves_coming_bytes(&moves, 3), 700);
+	assert_int_equal(moves_coming_bytes(&moves, 3, 0), 700);
+	assert_int_equal(moves_coming_bytes(&moves, 3, POOL_PAGE), 0);
+	assert_int_equal(moves_coming_bytes(&moves, 3, MOVES_ANY_PAGES), 700);
+	/* Of a guest on huge pages: they go from pool to pool, its QEMU's claim is plain memory. */
+	move->page_bytes = POOL_PAGE;
+	move->claim_bytes = 50;
+	move->pool_claim_bytes = 20;
+	assert_int_equal(moves_coming_bytes(&moves, 3, 0), 50);
+	assert_int_equal(moves_coming_bytes(&moves, 3, POOL_PAGE), 720);
+	assert_int_equal(moves_coming_bytes(&moves, 3, 2 * POOL_PAGE), 0);
+	assert_int_equal(moves_coming_bytes(&moves, 3, MOVES_ANY_PAGES), 770);
 	move->mover = NULL;
 	assert_int_equal(steps[0].pid, NOBODY);
 	assert_int_equal(steps[0].start_ns, START_NS);

@@ -248,6 +248,8 @@ static void test_what_libvirt_does_not_know(void **state)
 	(void)state;
 	assert_int_equal(moves_mems_begin(&moves, &step), 0);
 	end_as(RELOCATE_FORWARD);
+	/* What is decided before the next look goes by where it is. */
+	assert_true(place_set_has(&guest.mems, 0) && !place_set_has(&guest.mems, 1));
 	assert_string_equal(saved, "placed intents 1\n"
 				   "nodes pid 100 start_ns 50000000 before 1 given 0\n");
 	on.from_node = 0;
@@ -565,6 +567,8 @@ static void test_gone(void **state)
 	tree_put("100 (qemu) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 6 0 0\n", "proc/100/stat");
 	turn();
 	expect_group("vcpu0", "0-1");
+	assert_int_equal(moves.intents.n, 1);
+	turn();
 	assert_int_equal(moves.intents.n, 0);
 }
 
@@ -610,6 +614,43 @@ static void test_what_libvirt_adds(void **state)
 	set_time(1110);
 	turn();
 	expect_group("vcpu1", "0");
+}
+
+/* libvirt writes the main thread's group first where an administrator gives all of them nodes. */
+static void test_an_order_half_way(void **state)
+{
+	(void)state;
+	put_intent(INTENT_NODES, false);
+	put_thread(100, "emulator");
+	put_group("emulator", "1\n");
+	put_group("vcpu0", "0\n");
+	turn();
+	expect_group("emulator", "1");
+	expect_group("vcpu0", "0");
+	assert_int_equal(moves.intents.n, 1);
+	/* And then the others. */
+	put_group("vcpu0", "1\n");
+	set_time(1060);
+	turn();
+	assert_int_equal(moves.intents.n, 0);
+}
+
+/* On its way to a third node it is followed to no other, and the record stays. */
+static void test_not_while_it_goes_on(void **state)
+{
+	struct place_step on = step;
+
+	(void)state;
+	put_intent(INTENT_NODES, false);
+	on.from_node = 0;
+	on.to_node = 2;
+	assert_int_equal(moves_mems_begin(&moves, &on), 0);
+	put_group("emulator", "0,2\n");
+	put_group("vcpu0", "2\n");
+	turn();
+	expect_group("emulator", "2");
+	assert_string_equal(saved, "placed intents 1\n"
+				   "nodes pid 100 start_ns 50000000 before 1 given 2\n");
 }
 
 /* All of its groups were given other nodes by somebody else: what he gave stands. */
@@ -728,6 +769,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_inherited, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_libvirt_adds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_an_order_half_way, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_not_while_it_goes_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_taken_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unknown_is_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_job_that_hangs, set_up, tear_down),

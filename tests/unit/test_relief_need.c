@@ -221,6 +221,11 @@ static void test_what_is_under_way_counts(void **state)
 	/* It is on its way, and leaves room. */
 	assert_int_equal(find(), 0);
 	assert_false(relief.is_urgent);
+	/* But no plain memory where it is of a pool. */
+	host.guests[i].resident_pool_bytes = 500 * MIB;
+	assert_int_equal(find(), 1);
+	assert_int_equal(relief.steps[0].pid, host.guests[2].pid);
+	host.guests[i].resident_pool_bytes = 0;
 	/* Of what has gone already there is less to come. */
 	host.under_way[0].bytes = 350 * MIB;
 	assert_int_equal(find(), 1);
