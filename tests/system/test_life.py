@@ -381,6 +381,20 @@ def command(box, verb):
                 return said
 
 
+def test_what_is_no_socket(box):
+    """The start has failed, whatever its caller; and nobody is told of the end of what never began."""
+    box.shell("mkdir -m 755 /run/placed; touch /run/placed/socket; printf '[daemon]\\nlog_file = /run/lines\\n' >/run/conf")
+    done = box.run(DAEMON, "--config", "/run/conf")
+    assert done.returncode == 1 and "is no socket" in done.stderr, done
+    assert not running(box) and not (box.root / OUR_PID).exists()
+    assert "Shutting down" not in read(box.root / "run/lines")
+    (box.placed_dir / "socket").unlink()
+    done = box.run(DAEMON, "--config", "/run/conf")
+    assert done.returncode == 0, done
+    stop(box, daemon_pid(box))
+    assert "Shutting down" in read(box.root / "run/lines")
+
+
 def test_settings_by_a_relative_path(box):
     """The working directory becomes /; the file is found again all the same."""
     box.shell("mkdir /run/conf; echo '[daemon]' >/run/conf/x; cd /run/conf; \"$1\" --config x", DAEMON)
