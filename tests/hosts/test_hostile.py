@@ -572,11 +572,12 @@ def test_pids_with_odd_names(broken):
 
 
 def test_thousands_of_guests(any_programs, built):
-    """3000 guests of 1 GiB on a host that holds them: the answer comes before the deadline."""
+    """Of 1 GiB each on a host that holds them: the answer comes before the deadline, which is not made for sanitizers."""
+    n_guests = 1000 if any_programs.folder.name == "sanitize" else 3000
     guests = [Guest(pid, args=["-m", "1024", "-smp", "1"], resident_mib=1000)
-              for pid in range(1000, 4000)]
+              for pid in range(1000, 1000 + n_guests)]
     root = built(even_host(4, 32, 2000000, 1000000, guests=guests))
-    assert len(any_programs.describe(root)["guests"]) == 3000
+    assert len(any_programs.describe(root)["guests"]) == n_guests
     assert len(any_programs.answer(root, "4:8000")) == 1
 
 
