@@ -3,7 +3,7 @@
  * A child per job, with a copy of what we know. It writes one whole record per order, in order, and
  * flushes each: when it hangs, the order behind the last whole one is the one it hangs at.
  */
-#include "looks.h"
+#include "looks_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,8 +12,6 @@
 
 #include "observe/look.h"
 #include "observe/mounts.h"
-#include "observe/pages.h"
-#include "observe/residency.h"
 #include "tell/event.h"
 
 /* A look takes 1 ms, for a process of thousands of threads and files 30. */
@@ -23,21 +21,11 @@
  * deadline, and then its node is full (tests/guest/strict: 2 to 4 s after its start).
  */
 #define PEEK_US 50000
-/* 4096 samples take 1.5 ms (performance on 6.18), in an emulated host 50. */
-#define SAMPLE_DEADLINE_MS 5000
-/* 1024 samples that see each page are within 41. */
-#define SAMPLE_ERROR_MOST_PERMILLE 150
 
 /* Of one guest; of one that is new there may be another before, without its policy. */
 struct look_record {
 	bool is_whole;
 	struct place_look look;
-};
-
-/* Of one guest; behind it stand its bytes per node, by index. */
-struct sample_record {
-	int outcome; /* 0 or -errno */
-	struct place_residency residency;
 };
 
 void looks_done(struct looks *looks)
@@ -95,12 +83,12 @@ static int look_at_all(void *data, FILE *out)
  * Whether the process at hand is what held it up. Many that are slow, not one that hangs, are over
  * the deadline too: the next scan finds again who is left, and whoever was next is not to blame.
  */
-static bool is_held_up(const struct job *job, int r, uint64_t deadline_ms)
+bool looks_is_held_up(const struct job *job, int r, uint64_t deadline_ms)
 {
 	return r == -EIO || (r == -ETIMEDOUT && job_silent_ms(job) >= deadline_ms / 2);
 }
 
-static void leave_alone(struct looks *looks, int pid, pid_t child)
+void looks_leave_alone(struct looks *looks, int pid, pid_t child)
 {
 	const uint64_t now_ns = place_host_now_ns(looks->host);
 
@@ -181,7 +169,7 @@ static void on_looked(void *data, int r, const void *bytes, size_t size)
 	struct looks *looks = data;
 	const size_t n = size / sizeof(struct look_record);
 	const size_t n_asked = looks->n_asked;
-	const bool is_hung = is_held_up(looks->look_job, r, LOOK_DEADLINE_MS);
+	const bool is_hung = looks_is_held_up(looks->look_job, r, LOOK_DEADLINE_MS);
 	const pid_t child = job_pid(looks->look_job);
 	struct look_record record = { .is_whole = true };
 	size_t n_whole = 0;
@@ -200,7 +188,7 @@ static void on_looked(void *data, int r, const void *bytes, size_t size)
 	if (!record.is_whole)
 		take_early(looks, &record.look);
 	if (is_hung && n_whole < n_asked)
-		leave_alone(looks, looks->asked[n_whole].pid, child);
+		looks_leave_alone(looks, looks->asked[n_whole].pid, child);
 	/* A job that brought nothing at all is not made again and again. */
 	if (is_hung || n)
 		want_rest(looks, is_hung ? n_whole + 1 : n_whole, n_asked);
@@ -220,111 +208,7 @@ int looks_want(struct looks *looks, int pid)
 	return 0;
 }
 
-/* ---- samples ------------------------------------------------------------------------------- */
-
-static void sample_one(struct looks *looks, const struct place_mounts *mounts,
-		       const struct looks_order *order, uint64_t *bytes,
-		       struct sample_record *record)
-{
-	const int i = place_watch_find(looks->watch, order->pid);
-	struct place_host *host = looks->host;
-	const struct place_residency_how how = {
-		.n_samples = looks->n_samples,
-		.seed = looks->seed,
-		.ask = place_pages_ask,
-	};
-
-	record->outcome = -ESRCH;
-	if (i < 0)
-		return;
-	record->outcome = place_residency_read(
-		&host->root, &host->text, &host->topology, mounts, &looks->watch->guests[i],
-		!(looks->watch->traits[i] & PLACE_TRAIT_INCLUDED), &how, bytes, &record->residency);
-}
-
-static int sample_all(void *data, FILE *out)
-{
-	struct looks *looks = data;
-	const size_t n_nodes = looks->host->topology.n_nodes;
-	uint64_t *bytes = calloc(n_nodes, sizeof(*bytes));
-	struct place_mounts mounts;
-
-	if (!bytes)
-		return -ENOMEM;
-	(void)place_mounts_read(&looks->host->root, &looks->host->text, &mounts);
-	for (size_t i = 0; i < looks->n_sampled; i++) {
-		struct sample_record record = { 0 };
-
-		sample_one(looks, &mounts, &looks->sampled[i], bytes, &record);
-		if (fwrite(&record, sizeof(record), 1, out) != 1 ||
-		    fwrite(bytes, sizeof(*bytes), n_nodes, out) != n_nodes || fflush(out) != 0)
-			return -EIO;
-	}
-	return 0;
-}
-
-/* Records follow each other without padding: nothing at `at` is aligned. */
-static void take_sample(struct looks *looks, const struct looks_order *order, const char *at)
-{
-	const size_t n_nodes = looks->host->topology.n_nodes;
-	const int i = place_watch_find(looks->watch, order->pid);
-	struct sample_record record;
-	uint64_t *bytes;
-
-	memcpy(&record, at, sizeof(record));
-	if (i < 0 || record.outcome < 0 || looks->watch->guests[i].start_ns != order->start_ns)
-		return;
-	/* Pages that the kernel hides: what is not known is better than what is wrong. */
-	if (record.residency.error_permille > SAMPLE_ERROR_MOST_PERMILLE)
-		return;
-	bytes = calloc(n_nodes, sizeof(*bytes));
-	if (!bytes)
-		return;
-	memcpy(bytes, at + sizeof(record), n_nodes * sizeof(*bytes));
-	place_watch_set_bytes(looks->watch, (size_t)i, bytes, PLACE_BYTES_SAMPLES,
-			      place_host_now_ns(looks->host));
-	free(bytes);
-}
-
-/* The orders from there on are the next job's. */
-static void keep_rest(struct looks *looks, size_t from)
-{
-	const size_t n = from < looks->n_sampled ? looks->n_sampled - from : 0;
-
-	memmove(looks->sampled, looks->sampled + from, n * sizeof(looks->sampled[0]));
-	looks->n_sampled = n;
-}
-
-static void on_sampled(void *data, int r, const void *bytes, size_t size)
-{
-	struct looks *looks = data;
-	const size_t one =
-		sizeof(struct sample_record) + looks->host->topology.n_nodes * sizeof(uint64_t);
-	const size_t n = size / one;
-	const bool is_hung = is_held_up(looks->sample_job, r, SAMPLE_DEADLINE_MS);
-	const pid_t child = job_pid(looks->sample_job);
-
-	looks->sample_job = NULL;
-	for (size_t i = 0; i < n && i < looks->n_sampled; i++)
-		take_sample(looks, &looks->sampled[i], (const char *)bytes + i * one);
-	if (is_hung && n < looks->n_sampled)
-		leave_alone(looks, looks->sampled[n].pid, child);
-	keep_rest(looks, is_hung || n ? n + is_hung : looks->n_sampled);
-	looks->on_done(looks->data);
-}
-
-int looks_want_sample(struct looks *looks, size_t i)
-{
-	const struct place_guest *guest = &looks->watch->guests[i];
-
-	if (looks->sample_job || looks->n_sampled == SAMPLES_PER_JOB)
-		return -EAGAIN;
-	looks->sampled[looks->n_sampled++] = (struct looks_order){
-		.pid = guest->pid,
-		.start_ns = guest->start_ns,
-	};
-	return 0;
-}
+/* ---- the jobs ------------------------------------------------------------------------------- */
 
 static void tell_no_child(void)
 {
@@ -360,14 +244,7 @@ bool looks_start(struct looks *looks)
 		drop_orders(looks);
 	if (!looks->look_job && looks->n_asked)
 		start_look_job(looks);
-	if (!looks->sample_job && looks->n_sampled) {
-		looks->seed++;
-		looks->n_sample_jobs++;
-		if (job_start(looks->event, sample_all, on_sampled, looks, looks->host->root.fd,
-			      SAMPLE_DEADLINE_MS, &looks->sample_job) < 0) {
-			looks->n_sampled = 0;
-			tell_no_child();
-		}
-	}
+	if (!looks->sample_job && looks->n_sampled && looks_start_samples(looks) < 0)
+		tell_no_child();
 	return looks->look_job != NULL;
 }
