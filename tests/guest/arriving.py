@@ -37,9 +37,9 @@ def free_mib(node):
     return host.node_memory_kib(node, "MemFree") >> 10
 
 
-def by_room(without):
-    """The nodes but for one, the one with most free memory first."""
-    nodes = host.parse_set((host.NODES / "has_memory").read_text()) - {without}
+def by_room():
+    """The nodes, the one with most free memory first, without the one that is to be too full."""
+    nodes = host.parse_set((host.NODES / "has_memory").read_text()) - {FULL}
     return sorted(nodes, key=free_mib, reverse=True)
 
 
@@ -258,11 +258,11 @@ class Meter:
 
 
 class Prealloc:
-    """libvirt starts it with its memory populated. What a way needs before that is not on the node `full`."""
+    """libvirt starts it with its memory populated. What a way needs before that is not on the node FULL."""
 
     word = "prealloc"
 
-    def __init__(self, mib, full=FULL):  # pylint: disable=unused-argument
+    def __init__(self, mib):
         self.mib, self.guest = mib, None
 
     def arrive(self, node):
@@ -283,10 +283,10 @@ class Restore(Prealloc):
 
     word = "restore"
 
-    def __init__(self, mib, full=FULL):
+    def __init__(self, mib):
         super().__init__(mib)
         SAVES.mkdir()
-        here, there = by_room(full)[:2]
+        here, there = by_room()[:2]
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"mpol=bind:{there},size=4G", "saves", SAVES], check=True)
         guest = Strict("arrival", mib, here, immediate=False)
         guest.start()
@@ -314,9 +314,9 @@ class Migration(Prealloc):
 
     word = "migration"
 
-    def __init__(self, mib, full=FULL):
+    def __init__(self, mib):
         super().__init__(mib)
-        self.source = Process("source", mib, mode="bind", nodes=by_room(full)[:1], fills=True).wait()
+        self.source = Process("source", mib, mode="bind", nodes=by_room()[:1], fills=True).wait()
         wait_filled(self.source)
         self.source.qmp.ask("stop")                         # it would write faster than it can be sent
         self.source.qmp.ask("migrate-set-parameters", max_bandwidth=1 << 33)
