@@ -33,8 +33,11 @@ struct walk {
 #define WALK_MOST (8 * AFFINITY_THREADS_MAX)
 #define NAMES_MOST (2 * AFFINITY_THREADS_MAX)
 
-static bool is_vcpu(const struct walk *walk, unsigned tid)
+/* Returns: 1, 0, or -E2BIG after too many of them. Of what is no guest all threads count as one. */
+static int is_vcpu(struct walk *walk, unsigned tid)
 {
+	if (++walk->n_named > NAMES_MOST)
+		return -E2BIG;
 	if (!walk->is_guest)
 		return true;
 	if (place_root_readf(walk->root, walk->text, "proc/%d/task/%u/comm", walk->pid, tid) < 0)
@@ -83,10 +86,9 @@ static int visit(unsigned tid, void *data)
 		return 0; /* the thread has ended */
 	if (walk->to && !affinity_is_same(&cpus, walk->from, &walk->online))
 		return 0;
-	if (++walk->n_named > NAMES_MOST)
-		return -E2BIG;
-	if (!is_vcpu(walk, tid))
-		return 0;
+	r = is_vcpu(walk, tid);
+	if (r <= 0)
+		return r;
 	walk->n_threads++;
 	if (!walk->to)
 		return learn_one(walk, &cpus);
@@ -258,11 +260,9 @@ int affinity_follow(struct act *act, const struct place_root *root, struct place
 /* Returns: -EEXIST at the first one, so that no more names are read. */
 static int find_vcpu(unsigned tid, void *data)
 {
-	struct walk *walk = data;
+	const int r = is_vcpu(data, tid);
 
-	if (++walk->n_named > NAMES_MOST)
-		return -E2BIG;
-	return is_vcpu(walk, tid) ? -EEXIST : 0;
+	return r > 0 ? -EEXIST : r;
 }
 
 /* Whether it is a guest, which an intent that an earlier daemon left does not tell. */
