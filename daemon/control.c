@@ -111,14 +111,12 @@ static void tell_numad(char letter, int64_t arg1, int64_t arg2)
 /* Of each setting that is another now. */
 static void tell_events(const struct settings *before, const struct settings *now)
 {
-	char old[SETTINGS_TEXT_MAX], value[SETTINGS_TEXT_MAX], name[64];
+	char value[SETTINGS_TEXT_MAX], name[64];
 
 	for (size_t i = 0; i < SETTINGS_N; i++) {
 		const struct setting *setting = &settings_table[i];
 
-		if (setting_format(setting, before, old, sizeof(old)) < 0 ||
-		    setting_format(setting, now, value, sizeof(value)) < 0 ||
-		    strcmp(old, value) == 0)
+		if (!setting_has_changed(setting, before, now, value, sizeof(value)))
 			continue;
 		snprintf(name, sizeof(name), "[%s] %s", setting->section, setting->key);
 		event(LOG_NOTICE, EVENT_SETTING, KV("setting", name), KV("value", value),

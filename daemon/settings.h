@@ -141,6 +141,10 @@ extern const struct setting settings_table[SETTINGS_N];
 extern const struct settings_section settings_sections[SETTINGS_N_SECTIONS];
 
 const struct setting *settings_find(const char *section, const char *key);
+
+/* Whether it is another one now; `value` is that one then. Not where it does not fit `size`. */
+bool setting_has_changed(const struct setting *setting, const struct settings *before,
+			 const struct settings *now, char *value, size_t size);
 /* Its value as text, as it would stand in a file. Returns: its length, or -ENOBUFS. */
 int setting_format(const struct setting *setting, const struct settings *settings, char *text,
 		   size_t size);

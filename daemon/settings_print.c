@@ -111,23 +111,30 @@ static bool rules_differ(const struct rules *a, const struct rules *b)
 	return false;
 }
 
+bool setting_has_changed(const struct setting *setting, const struct settings *before,
+			 const struct settings *now, char *value, size_t size)
+{
+	_cleanup_free_ char *old = malloc(size);
+
+	return old && setting_format(setting, before, old, size) >= 0 &&
+	       setting_format(setting, now, value, size) >= 0 && strcmp(old, value) != 0;
+}
+
 unsigned settings_tell_changes(const struct settings *before, const struct settings *now,
 			       bool only_start, FILE *out)
 {
-	_cleanup_free_ char *old = malloc(PLACE_SET_TEXT_MAX);
-	_cleanup_free_ char *new = malloc(PLACE_SET_TEXT_MAX);
+	_cleanup_free_ char *value = malloc(PLACE_SET_TEXT_MAX);
 	unsigned n = 0;
 
-	if (!old || !new)
+	if (!value)
 		return 0;
 	for (size_t i = 0; i < SETTINGS_N; i++) {
 		const struct setting *setting = &settings_table[i];
 
 		if ((only_start && !setting->needs_start) ||
-		    setting_format(setting, before, old, PLACE_SET_TEXT_MAX) < 0 ||
-		    setting_format(setting, now, new, PLACE_SET_TEXT_MAX) < 0 || !strcmp(old, new))
+		    !setting_has_changed(setting, before, now, value, PLACE_SET_TEXT_MAX))
 			continue;
-		fprintf(out, "[%s] %s = %s\n", setting->section, setting->key, new);
+		fprintf(out, "[%s] %s = %s\n", setting->section, setting->key, value);
 		n++;
 	}
 	if (!only_start && rules_differ(&before->rules, &now->rules)) {
