@@ -81,7 +81,7 @@ static int look_at_all(void *data, FILE *out)
 
 /*
  * Whether the process at hand is what held it up. Many that are slow, not one that hangs, are over
- * the deadline too: the next scan finds again who is left, and whoever was next is not to blame.
+ * the deadline too: who is left is asked for again, and whoever was next is not to blame.
  */
 bool looks_is_held_up(const struct job *job, int r, uint64_t deadline_ms)
 {

@@ -15,6 +15,5 @@ void looks_leave_alone(struct looks *looks, int pid, pid_t child);
 
 /* ---- looks_samples.c ---- */
 
-/* Starts the job for what is in looks->sampled. Returns: 0, or -errno and what was wanted is not.
- */
+/* Starts the job for what is in looks->sampled. Returns: 0, or -errno: they are dropped. */
 int looks_start_samples(struct looks *looks);
