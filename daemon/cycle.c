@@ -115,11 +115,16 @@ static void plan(struct cycle *cycle)
 {
 	/* Once: settling again may read the file, and free the promises that the plan has. */
 	const struct place_ledger *ledger = advice_settle(&cycle->advice);
-	const struct place_plan_input input = plan_input(cycle, ledger);
+	struct place_plan_input input = plan_input(cycle, ledger);
+	struct place_move_policy move = cycle->move;
 	struct place_pressure_input pressure;
 	struct place_model model;
 	const bool has_risks = cycle_find_risks(cycle, ledger, &model, &pressure) == 0;
 
+	/* Cells come behind the plan: where the system's found no place, it leaves them one. */
+	if (cycle->wide.is_crowded_out && move.steps_max)
+		move.steps_max--;
+	input.move = &move;
 	cycle->relief.n_steps = 0;
 	if (has_risks)
 		cycle_find_relief(cycle, &input, &pressure);
@@ -150,9 +155,24 @@ static void decide_nothing(struct cycle *cycle)
 	cycle->is_decided = false;
 }
 
+/* Behind whom the last turn came to, so that all of them have their turn. */
+static size_t first_to_count(const struct cycle *cycle)
+{
+	size_t i = 0;
+
+	while (i < cycle->watch.n && cycle->watch.guests[i].pid <= cycle->counted_pid)
+		i++;
+	return i;
+}
+
 static void find_evidence(struct cycle *cycle)
 {
-	for (size_t i = 0; i < cycle->watch.n; i++) {
+	const size_t n = cycle->watch.n, first = first_to_count(cycle);
+
+	cycle->n_counted = 0;
+	for (size_t k = 0; k < n; k++) {
+		const size_t i = (first + k) % n;
+
 		cycle_follow_migration(cycle, i);
 		cycle_find_evidence(cycle, i);
 		cycle_find_wide_evidence(cycle, i);

@@ -44,7 +44,11 @@ struct cycle_memory {
 	uint64_t released_ns;	 /* when it was over, and nothing held any more; 0: never */
 	unsigned n_threads;	 /* at that look, or when this was seen first; 0: unknown */
 	bool is_look_due;	 /* the next turn looks at it again */
-	bool is_told;		 /* its coming was logged */
+	/* What the sources that count said last, and when: 0 never. */
+	enum place_evidence counted;
+	unsigned counted_permille, counted_sure_permille;
+	uint64_t counted_ns;
+	bool is_told; /* its coming was logged */
 	enum place_class class_told;
 	enum place_fate fate_told;
 	unsigned to_node_told;
@@ -101,6 +105,8 @@ struct cycle {
 	bool is_blind;	    /* nor could a job be made for those that were */
 	bool is_stale;	    /* the nodes changed, and were not read again yet */
 	bool is_decided;    /* the plan is of this picture */
+	unsigned n_counted; /* guests of whom the sources that count were asked in this turn */
+	int counted_pid;    /* the last one of them: the next turn goes on behind it */
 	bool is_hurried;    /* a step was dropped, and is to be planned anew */
 	bool is_learning;   /* of some guest it is not known yet what it does */
 	bool is_new;	    /* and it has only just come, or may be one at the next scan */

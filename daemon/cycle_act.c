@@ -51,6 +51,15 @@ uint64_t cycle_reserve_on(void *data, size_t guest, unsigned node, enum place_ca
 			 place_subtract(model.nodes[i].promised_bytes, cache_bytes));
 }
 
+void cycle_keep_together(struct cycle *cycle, const struct place_step *step, size_t i)
+{
+	const size_t to = place_topology_index(&cycle->host->topology, step->to_node);
+
+	if (cycle->may_steer[i] && to < cycle->host->topology.n_nodes &&
+	    step->bytes > cycle->watch.activities[i].bytes[to])
+		moves_release(&cycle->moves, step->pid, step->start_ns);
+}
+
 /* Tried is tried: a guest that cannot be moved must not be tried each turn. */
 static void take_step(struct cycle *cycle, const struct place_step *step, size_t i)
 {
@@ -69,7 +78,8 @@ static void take_step(struct cycle *cycle, const struct place_step *step, size_t
 		memory->held_until_ns = cycle->refreshed_ns + STEERED_FOR_NS;
 		return;
 	}
-	(void)moves_start(&cycle->moves, step, i, NULL);
+	if (moves_start(&cycle->moves, step, i, NULL) < 0)
+		cycle_keep_together(cycle, step, i);
 }
 
 void cycle_act(struct cycle *cycle)

@@ -29,6 +29,8 @@ void cycle_on_look(struct place_look *look, void *data)
 	control_mark(cycle->lists, cycle->settings, look);
 	/* CPUs that we gave are nobody's choice; those that it had before may be. */
 	if (moves_steers(&cycle->moves, look->guest.pid, look->guest.start_ns) &&
+	    moves_has_given(&cycle->moves, look->guest.pid, look->guest.start_ns,
+			    &look->vcpu_cpus) &&
 	    !moves_was_confined(&cycle->moves, look->guest.pid, look->guest.start_ns))
 		look->traits &= ~(unsigned)PLACE_TRAIT_CONFINED;
 }

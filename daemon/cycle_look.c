@@ -43,6 +43,33 @@ static bool is_suspect(const struct cycle *cycle, size_t i)
 	       activity->busy_millicpu >= cycle->settings->busy_millicpu;
 }
 
+/* A turn asks so many of them, some 10 us for each thread; for others what was said last stands. */
+#define COUNTED_PER_TURN 8
+#define COUNTED_FOR_NS (60 * NS_PER_S)
+
+static void ask_those_that_count(struct cycle *cycle, size_t i,
+				 const struct place_evidence_ask *ask)
+{
+	struct place_activity *activity = &cycle->watch.activities[i];
+	struct cycle_memory *memory = &cycle->memories[i];
+
+	if (cycle->n_counted < COUNTED_PER_TURN) {
+		cycle->n_counted++;
+		cycle->counted_pid = memory->pid;
+		(void)place_evidence_find(ask, activity);
+		memory->counted = activity->evidence;
+		memory->counted_permille = activity->remote_permille;
+		memory->counted_sure_permille = activity->sure_permille;
+		memory->counted_ns = cycle->refreshed_ns;
+	} else if (memory->counted_ns && memory->counted != PLACE_EVIDENCE_RESIDENCY &&
+		   memory->counted != PLACE_EVIDENCE_NONE &&
+		   cycle->refreshed_ns < memory->counted_ns + COUNTED_FOR_NS) {
+		activity->remote_permille = memory->counted_permille;
+		activity->sure_permille = memory->counted_sure_permille;
+		activity->evidence = memory->counted;
+	}
+}
+
 /*
  * What is inferred costs nothing, and tells who is worth a question to the sources that count:
  * those read a file per thread.
@@ -65,7 +92,7 @@ void cycle_find_evidence(struct cycle *cycle, size_t i)
 	activity->known |= PLACE_ACTIVITY_REMOTE;
 	activity->evidence = PLACE_EVIDENCE_RESIDENCY;
 	if (is_suspect(cycle, i))
-		(void)place_evidence_find(&ask, activity);
+		ask_those_that_count(cycle, i, &ask);
 }
 
 static uint64_t sample_again_ns(const struct cycle *cycle, size_t i)

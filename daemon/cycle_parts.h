@@ -108,6 +108,8 @@ uint64_t cycle_look_again_ns(size_t n_guests);
 
 /* Whether the CPUs of guest i may go with its memory. */
 bool cycle_may_steer(const struct cycle *cycle, size_t i);
+/* The move of that step did not begin: its CPUs go back, unless most of its memory is there. */
+void cycle_keep_together(struct cycle *cycle, const struct place_step *step, size_t i);
 
 /* Whether guest i may be given another node than the one that it is confined to. */
 bool cycle_may_change_nodes(const struct cycle *cycle, size_t i);

@@ -28,6 +28,8 @@ static void relieve_by(struct cycle *cycle, const struct place_step *step)
 		here.keeps_cpus = true;
 	if (moves_start(&cycle->moves, &here, (size_t)i, NULL) == 0)
 		cycle->is_relieving = true;
+	else if (!here.keeps_cpus)
+		cycle_keep_together(cycle, step, (size_t)i);
 }
 
 void cycle_relieve(struct cycle *cycle)

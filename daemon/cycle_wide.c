@@ -92,6 +92,13 @@ static bool is_at_hand(const struct cycle *cycle, size_t i)
 	return false;
 }
 
+/* One cell follows the other, but for a guest that is refused again and again. */
+static bool is_held_off(const struct cycle *cycle, size_t i)
+{
+	return cycle->memories[i].n_denied > 1 &&
+	       cycle->refreshed_ns < cycle->memories[i].held_until_ns;
+}
+
 /*
  * It was wide, and is no more: somebody gave it one node, or a policy. A guest that migrates, or
  * that could not be looked at, is what it was.
@@ -129,7 +136,7 @@ static void go_through(struct cycle *cycle, bool of_system, struct due_look *bes
 			let_go(cycle, i);
 			continue;
 		}
-		if (!is_at_hand(cycle, i))
+		if (!is_at_hand(cycle, i) || is_held_off(cycle, i))
 			continue;
 		guest = wide_add(&cycle->wide, facts->pid, facts->start_ns, of_system);
 		if (!guest)
@@ -149,6 +156,7 @@ void cycle_act_wide(struct cycle *cycle)
 	const struct due_look *next;
 
 	wide_forget(&cycle->wide, &cycle->watch);
+	cycle->wide.is_crowded_out = false;
 	go_through(cycle, true, &of_system);
 	go_through(cycle, false, &other);
 	next = of_system.guest ? &of_system : &other;

@@ -76,9 +76,13 @@ void cycle_move_next_cell(struct cycle *cycle, struct wide_guest *guest, size_t 
 	struct place_step step = { .pid = guest->pid, .start_ns = guest->start_ns };
 	int r;
 
-	if (!cell || !cycle->move.is_enabled || cycle->is_dry_run || !cycle->host->root.is_live ||
-	    moves_n_running(&cycle->moves) >= cycle->move.steps_max ||
-	    moves_may_start(&cycle->moves) < 0)
+	if (!cell || !cycle->move.is_enabled || cycle->is_dry_run || !cycle->host->root.is_live)
+		return;
+	if (moves_n_running(&cycle->moves) >= cycle->move.steps_max) {
+		cycle->wide.is_crowded_out |= place_plan_is_of_system(cycle->watch.traits[i]);
+		return;
+	}
+	if (moves_may_start(&cycle->moves) < 0)
 		return;
 	step.to_node = cell->to_node;
 	step.bytes = cell->present_bytes - cell->right_bytes;

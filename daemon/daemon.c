@@ -219,7 +219,10 @@ static int start(struct daemon *daemon)
 	return r < 0 ? complain(daemon, "whoever started this has gone", r) : 0;
 }
 
-/* Backwards. Nothing here waits: jobs are killed, who is stuck in the kernel is left to it. */
+/*
+ * Backwards. Jobs are killed, who is stuck in the kernel is left to it; only groups that a move has
+ * left wide are waited for, two seconds (moves_mems_stop()).
+ */
 static void stop(struct daemon *daemon)
 {
 	notify_stopping();

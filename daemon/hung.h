@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Children of ours that hang at once, at most; the unit's TasksMax= is 128. */
+/* Children of ours that hang at once, at most; the unit's TasksMax= is 256. */
 #define HUNG_MAX 64
 
 /* All zero: nobody. */

@@ -65,6 +65,58 @@ bool moves_is_watch_anew(const struct moves *moves)
 	return moves->anew_ns && place_host_now_ns(moves->host) < moves->anew_ns + ANEW_NS;
 }
 
+/* Its vCPUs run there for so much of their time: as the plan has it of a home (plan_target.c). */
+#define HOME_PERMILLE 600
+
+/*
+ * Its memory was to follow its vCPUs, and they are on another node by now. Not of who had CPUs from
+ * us, nor of cells, nor where room is made for others.
+ */
+static bool is_gain_gone(const struct moves *moves, const struct move *move, size_t i)
+{
+	const struct place_topology *topology = &moves->host->topology;
+	const struct place_activity *activity = &moves->watch->activities[i];
+
+	if (move->cause != PLACE_CAUSE_LOCALITY || move->is_part ||
+	    !(activity->known & PLACE_ACTIVITY_RUN) || (activity->known & PLACE_ACTIVITY_BRIEF) ||
+	    moves_steers(moves, move->pid, move->start_ns))
+		return false;
+	for (size_t j = 0; j < topology->n_nodes; j++)
+		if (topology->nodes[j].id != move->to_node &&
+		    activity->run_permille[j] >= HOME_PERMILLE)
+			return true;
+	return false;
+}
+
+/*
+ * No batch takes so long, nor does reading its ranges: the child waits in the kernel for somebody
+ * who holds the guest's mmap lock, or for a CPU that a realtime thread has. While groups are made
+ * wide or narrow it says nothing, and the kernel moves what there is in one go.
+ */
+#define HANGS_AFTER_NS UINT64_C(30000000000)
+#define SETTLES_FOR_NS UINT64_C(600000000000)
+
+/* Reports may wait to be read where the whole host stood still: until the next turn they are. */
+static bool is_hanging(const struct moves *moves, struct move *move)
+{
+	const uint64_t silent_ns = move->changes_nodes ? SETTLES_FOR_NS : HANGS_AFTER_NS;
+	const bool is_doubtful = move->report.call_ns > HANGS_AFTER_NS ||
+				 place_host_now_ns(moves->host) > move->heard_ns + silent_ns;
+
+	move->n_doubtful = is_doubtful ? move->n_doubtful + 1 : 0;
+	return move->n_doubtful > 1;
+}
+
+/* Whoever pauses for longer than that does not mean these moves: what they would bring is free. */
+#define PAUSED_MOST_NS UINT64_C(60000000000)
+
+static bool is_paused_too_long(const struct moves *moves, const struct move *move, bool is_paused)
+{
+	return is_paused && (move->changes_nodes ||
+			     (move->is_paused &&
+			      place_host_now_ns(moves->host) > move->paused_ns + PAUSED_MOST_NS));
+}
+
 static const char *why_stop(const struct moves *moves, const struct move *move)
 {
 	const int i = place_watch_find(moves->watch, move->pid);
@@ -74,6 +126,8 @@ static const char *why_stop(const struct moves *moves, const struct move *move)
 		return NULL;
 	if (i < 0 || moves->watch->guests[i].start_ns != move->start_ns)
 		return "gone";
+	if (is_gain_gone(moves, move, (size_t)i))
+		return "elsewhere";
 	switch (moves->watch->classes[i]) {
 	case PLACE_CLASS_MIGRATING:
 	case PLACE_CLASS_EXCLUDED:
@@ -104,16 +158,17 @@ static void stop(const struct moves *moves, struct move *move)
 
 static void check(const struct moves *moves, struct move *move, bool is_paused)
 {
-	const char *reason = why_stop(moves, move);
+	const char *reason = is_hanging(moves, move) ? "hangs" : why_stop(moves, move);
 
 	if (reason) {
 		move->reason = reason;
 		stop(moves, move);
-	} else if (is_paused && move->changes_nodes) {
+	} else if (is_paused_too_long(moves, move, is_paused)) {
 		move->reason = "paused";
 		mover_stop(move->mover);
 	} else if (is_paused != move->is_paused) {
 		move->is_paused = is_paused;
+		move->paused_ns = place_host_now_ns(moves->host);
 		if (is_paused)
 			mover_pause(move->mover);
 		else

@@ -23,7 +23,7 @@
 
 /* Some run, the others are remembered for status. */
 #define MOVES_MAX 32
-/* Movers that hang, at most; beyond it nothing is moved. The unit's TasksMax= is 128. */
+/* Movers that hang, at most; beyond it nothing is moved. The unit's TasksMax= is 256. */
 #define MOVES_HUNG_MAX 8
 
 /* The name of what moves_may_start() found, in the log and in reports. */
@@ -41,7 +41,8 @@ struct move {
 	struct place_set from;
 	unsigned to_node;
 	uint64_t planned_bytes;
-	uint64_t page_bytes; /* of the pool that what is planned is from; 0: plain memory */
+	uint64_t there_bytes; /* of it, that lay there when it began */
+	uint64_t page_bytes;  /* of the pool that what is planned is from; 0: plain memory */
 	/* What it has not taken yet, where that goes with it: plain memory, and of that pool. */
 	uint64_t claim_bytes, pool_claim_bytes;
 	uint64_t begin_ns, end_ns;
@@ -53,6 +54,11 @@ struct move {
 	bool is_urgent;			     /* at no limit of bandwidth */
 	bool is_relieved;		     /* stopped: nobody needs that room any more */
 	bool is_paused;
+	uint64_t paused_ns;  /* since when */
+	uint64_t heard_ns;   /* when it reported last */
+	unsigned n_doubtful; /* turns in a row in which it seemed to hang */
+	bool is_part;	     /* a cell's memory alone */
+	bool is_slow_told;   /* that a call of it takes long */
 	enum mover_end end;
 	const char *reason; /* why we stopped it, or NULL */
 	struct mover_report report;
@@ -148,8 +154,9 @@ size_t moves_n_running(const struct moves *moves);
 uint64_t moves_coming_bytes(const struct moves *moves, unsigned node, uint64_t page_bytes);
 
 /*
- * Stops moves whose guest has changed: gone, migrating, excluded. Pauses or resumes the others; one
- * that changes nodes is stopped instead, since its groups would stay wide for as long.
+ * Stops moves whose guest has changed: gone, migrating, excluded, or it runs elsewhere now, and
+ * movers that hang. Pauses the others for a minute, or resumes them; one that changes nodes is
+ * stopped at once, since its groups would stay wide for as long.
  */
 void moves_check(struct moves *moves, bool is_paused);
 
@@ -178,6 +185,13 @@ void moves_release(struct moves *moves, int pid, uint64_t start_ns);
 
 /* Whether it had some of the nodes only when its CPUs were given. */
 bool moves_was_confined(const struct moves *moves, int pid, uint64_t start_ns);
+
+/*
+ * Whether CPUs that its vCPUs have now may be those that we gave: not where somebody has given them
+ * others since.
+ */
+bool moves_has_given(const struct moves *moves, int pid, uint64_t start_ns,
+		     const struct place_set *cpus);
 
 /* Whether the affinity of its threads is ours. */
 bool moves_steers(const struct moves *moves, int pid, uint64_t start_ns);

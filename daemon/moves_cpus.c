@@ -64,6 +64,29 @@ void moves_release(struct moves *moves, int pid, uint64_t start_ns)
 	(void)intents_write(&moves->intents);
 }
 
+void moves_release_from(struct moves *moves, const struct move *move)
+{
+	const struct place_topology *topology = &moves->host->topology;
+	const size_t to = place_topology_index(topology, move->to_node);
+	const struct place_set all = { 0 };
+	const struct intent *intent = intents_find_vcpus(&moves->intents, INTENT_AFFINITY,
+							 move->pid, move->start_ns, &all);
+
+	if (intent && to < topology->n_nodes &&
+	    place_set_intersects(&intent->given, &topology->nodes[to].cpus))
+		moves_release(moves, move->pid, move->start_ns);
+}
+
+bool moves_has_given(const struct moves *moves, int pid, uint64_t start_ns,
+		     const struct place_set *cpus)
+{
+	const struct place_set all = { 0 };
+	const struct intent *intent =
+		intents_find_vcpus(&moves->intents, INTENT_AFFINITY, pid, start_ns, &all);
+
+	return !intent || place_set_is_empty(cpus) || place_set_intersects(cpus, &intent->given);
+}
+
 bool moves_was_confined(const struct moves *moves, int pid, uint64_t start_ns)
 {
 	const struct intent *intent = intents_find(&moves->intents, INTENT_AFFINITY, pid, start_ns);
@@ -76,6 +99,31 @@ bool moves_was_confined(const struct moves *moves, int pid, uint64_t start_ns)
 	return false;
 }
 
+/*
+ * Whether what all of its vCPUs were given may stay. Since then somebody may have chosen CPUs or
+ * nodes for it: those that we gave are in his way. Who migrates or cannot be read is what it was.
+ */
+static bool may_keep(enum place_class class, unsigned traits)
+{
+	switch (class) {
+	case PLACE_CLASS_FREE:
+	case PLACE_CLASS_DEVICE:
+		return !(traits & (PLACE_TRAIT_PINNED | PLACE_TRAIT_NODESET));
+	case PLACE_CLASS_MIGRATING:
+	case PLACE_CLASS_UNREADABLE:
+		return true;
+	case PLACE_CLASS_AUTO:
+	case PLACE_CLASS_STATIC:
+	case PLACE_CLASS_PINNED:
+	case PLACE_CLASS_INTERLEAVED:
+	case PLACE_CLASS_CONFIDENTIAL:
+	case PLACE_CLASS_EXCLUDED:
+	case PLACE_CLASS_COUNT:
+		break;
+	}
+	return false;
+}
+
 static bool is_still_ours(const struct moves *moves, const struct intent *intent)
 {
 	const struct place_watch *watch = moves->watch;
@@ -84,8 +132,12 @@ static bool is_still_ours(const struct moves *moves, const struct intent *intent
 	if (i < 0 && moves_is_watch_anew(moves))
 		return place_facts_check_start(&moves->host->root, &moves->host->text, intent->pid,
 					       intent->start_ns) == 0;
-	return i >= 0 && watch->guests[i].start_ns == intent->start_ns &&
-	       watch->classes[i] != PLACE_CLASS_EXCLUDED;
+	if (i < 0 || watch->guests[i].start_ns != intent->start_ns)
+		return false;
+	/* CPUs by cell are let go of by who gave them (cycle_wide.c). */
+	if (!place_set_is_empty(&intent->vcpus))
+		return watch->classes[i] != PLACE_CLASS_EXCLUDED;
+	return may_keep(watch->classes[i], watch->traits[i]);
 }
 
 static void take_back(struct moves *moves, bool from_all)

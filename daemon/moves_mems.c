@@ -197,7 +197,7 @@ static void take_mended(struct moves *moves, struct intent *intent, const struct
 		return;
 	}
 	event(LOG_NOTICE, EVENT_MOVE_FAILED, KV_U64("pid", (uint64_t)intent->pid),
-	      KV("note", "its cpuset was left by a move that did not end"),
+	      KV("note", "what a move left of its cpuset is settled"),
 	      KV("mems", relocate_state_word(state)));
 	end(moves, intent->pid, intent->start_ns, state);
 }
@@ -225,17 +225,33 @@ static void take_followed(struct moves *moves, struct intent *intent, const stru
 	(void)intents_write(&moves->intents);
 }
 
-/* Whom the job did not come to waits longer each time, as those do whom it could not mend. */
+/* At whom the job was held up waits longer each time; to whom it did not come is next. */
 static void put_off(struct moves *moves)
 {
 	for (size_t i = 0; i < moves->intents.n; i++) {
 		struct intent *intent = &moves->intents.list[i];
 
-		if (intent->kind != INTENT_MEMS || !moves_is_due(moves, intent))
+		if (!moves_is_due(moves, intent))
 			continue;
+		if (intent->kind == INTENT_MEMS)
+			intent->n_in_vain++;
 		intent->looked_ns = place_host_now_ns(moves->host);
-		intent->n_in_vain++;
+		return;
 	}
+}
+
+static void take_one(struct moves *moves, const struct mended *mended)
+{
+	struct intent *intent =
+		intents_find(&moves->intents, mended->kind, mended->pid, mended->start_ns);
+
+	if (!intent)
+		return;
+	intent->is_due = false;
+	if (intent->kind == INTENT_MEMS)
+		take_mended(moves, intent, mended);
+	else
+		take_followed(moves, intent, mended);
 }
 
 static void on_mended(void *data, int r, const void *bytes, size_t size)
@@ -243,24 +259,18 @@ static void on_mended(void *data, int r, const void *bytes, size_t size)
 	struct moves *moves = data;
 	struct mended mended;
 
-	if (r < 0) {
+	if (r < 0)
 		moves->mend_child = job_pid(moves->mend_job);
-		put_off(moves);
-	}
 	moves->mend_job = NULL;
 	for (size_t i = 0; (i + 1) * sizeof(mended) <= size; i++) {
-		struct intent *intent;
-
 		memcpy(&mended, (const char *)bytes + i * sizeof(mended), sizeof(mended));
-		intent = intents_find(&moves->intents, mended.kind, mended.pid, mended.start_ns);
-		if (intent && intent->kind == INTENT_MEMS)
-			take_mended(moves, intent, &mended);
-		else if (intent)
-			take_followed(moves, intent, &mended);
+		take_one(moves, &mended);
 	}
-	if (r < 0)
-		event(LOG_WARNING, EVENT_TROUBLE, KV("note", "cpusets could not be mended in time"),
-		      KV("error", strerror(-r)));
+	if (r == 0)
+		return;
+	put_off(moves);
+	event(LOG_WARNING, EVENT_TROUBLE, KV("note", "cpusets could not be mended in time"),
+	      KV("error", strerror(-r)));
 }
 
 /* ---- each turn ----------------------------------------------------------------------------- */

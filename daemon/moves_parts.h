@@ -13,7 +13,13 @@ void moves_share_bandwidth(struct moves *moves);
 /* The log line of a move that has ended. */
 void moves_tell_end(const struct move *move);
 
-/* Of who has ended the intent goes; who was excluded, or is no guest any more, is let go. */
+/* Takes back the CPUs of the node that a move was to go to, where the guest was given those. */
+void moves_release_from(struct moves *moves, const struct move *move);
+
+/*
+ * Of who has ended the intent goes; who was excluded, is no guest any more, or was given CPUs or
+ * nodes by somebody else is let go.
+ */
 void moves_let_go(struct moves *moves);
 
 /* vCPUs that were added to guests whose CPUs we gave get the same. */

@@ -121,11 +121,54 @@ static struct stuck *take_stuck(struct moves *moves, int pid, uint64_t start_ns)
 
 /* ---- one move ------------------------------------------------------------------------------ */
 
+/* Longer than that no batch takes: a realtime thread has the CPU, or a disk is behind a page. */
+#define SLOW_CALL_NS UINT64_C(1000000000)
+
 static void on_progress(void *data, const struct mover_report *report)
 {
 	struct move *move = data;
 
 	move->report = *report;
+	move->heard_ns = place_host_now_ns(move->moves->host);
+	if (report->call_ns < SLOW_CALL_NS || move->is_slow_told)
+		return;
+	move->is_slow_told = true;
+	event(LOG_WARNING, EVENT_TROUBLE, KV_U64("pid", (uint64_t)move->pid),
+	      KV("note", "a call that moves its memory has not come back for so long"),
+	      KV_U64("ms", report->call_ns / 1000000));
+}
+
+/*
+ * With its CPUs where most of its memory is not it would be worse off than before. Of a move that
+ * went through all of it that is what stayed, whatever was planned.
+ */
+static void keep_together(struct moves *moves, const struct move *move)
+{
+	const struct pages_count *count = &move->report.count;
+	const uint64_t moved = count->outcome_bytes[ACT_MOVED];
+	uint64_t left = 0;
+
+	switch (move->end) {
+	case MOVER_RUNNING:
+	case MOVER_GONE:
+	case MOVER_MIGRATING: /* it goes on when it is back */
+	case MOVER_END_COUNT:
+		return;
+	case MOVER_DONE:
+		left = pages_count_left(count);
+		break;
+	case MOVER_STOPPED:
+	case MOVER_FULL:
+	case MOVER_PRESSURE:
+	case MOVER_SLOW:
+	case MOVER_SPARSE:
+	case MOVER_DENIED:
+	case MOVER_DIED:
+		left = place_subtract(move->planned_bytes, moved);
+		break;
+	}
+	if (left > place_add(move->there_bytes, moved))
+		moves_release_from(moves, move);
 }
 
 static void on_done(void *data, const struct mover_report *report)
@@ -146,6 +189,7 @@ static void on_done(void *data, const struct mover_report *report)
 	moves->n_for_others += move->cause != PLACE_CAUSE_LOCALITY;
 	moves->n_moved_bytes += report->count.outcome_bytes[ACT_MOVED];
 	moves_mems_end(moves, move);
+	keep_together(moves, move);
 	moves_tell_end(move);
 	moves_share_bandwidth(moves);
 	if (report->end == MOVER_MIGRATING)
@@ -153,18 +197,19 @@ static void on_done(void *data, const struct mover_report *report)
 	moves->on_end(move->pid, move->start_ns, end, moves->data);
 }
 
-/* More of them than CPUs that we may use only wait for each other. */
-static unsigned n_workers(const struct settings *settings)
+/* More of them than CPUs that we may use, those of other moves among them, only wait. */
+static unsigned n_workers(const struct moves *moves)
 {
-	const unsigned wanted =
-		settings->workers < MOVER_WORKERS_MAX ? settings->workers : MOVER_WORKERS_MAX;
+	const unsigned set = moves->settings->workers;
+	const unsigned wanted = set < MOVER_WORKERS_MAX ? set : MOVER_WORKERS_MAX;
 	cpu_set_t cpus;
 	unsigned n;
 
 	/* Fails beyond 1024 CPUs. */
 	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
 		return wanted;
-	n = (unsigned)CPU_COUNT(&cpus);
+	n = (unsigned)CPU_COUNT(&cpus) / ((unsigned)moves_n_running(moves) + 1);
+	n = n ? n : 1;
 	return wanted < n ? wanted : n;
 }
 
@@ -187,7 +232,7 @@ static int start_mover(struct moves *moves, struct move *move, const struct plac
 		.most_bytes = step->most_bytes,
 		.bears_pressure = step->cause == PLACE_CAUSE_ARRIVAL,
 		.keep = step->keep,
-		.workers = n_workers(moves->settings),
+		.workers = n_workers(moves),
 		.stuck = move->stuck,
 		.moves_mems = step->changes_nodes,
 		.from_node = step->from_node,
@@ -241,6 +286,7 @@ static void describe(struct moves *moves, struct move *move, const struct place_
 	move->start_ns = step->start_ns;
 	move->to_node = step->to_node;
 	move->planned_bytes = step->bytes;
+	move->is_part = range != NULL;
 	move->changes_nodes = step->changes_nodes;
 	if (range)
 		move->page_bytes = range->pool_bytes;
@@ -252,14 +298,17 @@ static void describe(struct moves *moves, struct move *move, const struct place_
 	move->most_bytes = step->most_bytes;
 	move->is_urgent = moves->is_hurried && step->cause == PLACE_CAUSE_ARRIVAL;
 	name_whom(moves, step, move);
-	move->begin_ns = place_host_now_ns(moves->host);
+	move->begin_ns = move->heard_ns = place_host_now_ns(moves->host);
 	if (guest->known & PLACE_GUEST_NAME)
 		memcpy(move->name, guest->name, sizeof(move->name));
-	for (size_t j = 0; j < topology->n_nodes; j++)
-		if (topology->nodes[j].id != step->to_node &&
-		    !place_set_has(&step->keep, topology->nodes[j].id) &&
-		    moves->watch->activities[i].bytes[j])
+	for (size_t j = 0; j < topology->n_nodes; j++) {
+		const uint64_t bytes = moves->watch->activities[i].bytes[j];
+
+		if (topology->nodes[j].id == step->to_node)
+			move->there_bytes = bytes;
+		else if (!place_set_has(&step->keep, topology->nodes[j].id) && bytes)
 			place_set_add(&move->from, topology->nodes[j].id);
+	}
 }
 
 int moves_start(struct moves *moves, const struct place_step *step, size_t i,

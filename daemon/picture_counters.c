@@ -83,7 +83,7 @@ void picture_count(const struct commands *commands, struct picture *picture)
 	count(picture, "sample_jobs_total", "Times that pages of guests were sampled.",
 	      cycle->looks.n_sample_jobs);
 	count(picture, "moves_total", "Moves that ended.", cycle->moves.n_ended);
-	count(picture, "moves_failed_total", "Moves that did not go through all of the memory.",
+	count(picture, "moves_failed_total", "Moves that did not come to what they were for.",
 	      cycle->moves.n_failed);
 	count(picture, "moves_for_others_total", "Moves that made room for another guest.",
 	      cycle->moves.n_for_others);

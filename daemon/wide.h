@@ -59,6 +59,7 @@ struct wide {
 	size_t n;		   /* behind these all places are free */
 	pid_t hung[WIDE_HUNG_MAX]; /* looks that did not come back; 0: the place is free */
 	unsigned n_turns;	   /* guests whose turn it was */
+	bool is_crowded_out; /* a cell of the system's guests found no place among the moves */
 	struct job *job;
 	/* Of the job that is under way. */
 	const struct place_host *host;

@@ -95,11 +95,11 @@ struct act_ops {
 	int (*find_huge)(struct act *act, uint64_t start, uint64_t end, uint64_t *ret_slots);
 
 	/*
-	 * Whether pages are mapped, by /proc/PID/pagemap: in place of a question for each, and of
-	 * those that move_pages(2) calls absent although they are there (may_hide).
-	 * n <= ACT_PRESENT_MAX. Returns: 0 or -errno.
+	 * Whether pages are mapped, by /proc/PID/pagemap, a set of ACT_PAGE_... each: in place of a
+	 * question for each, and of those that move_pages(2) calls absent although they are there
+	 * (may_hide). n <= ACT_PRESENT_MAX. Returns: 0 or -errno.
 	 */
-	int (*find_present)(struct act *act, uint64_t start, size_t n, bool *ret_present);
+	int (*find_present)(struct act *act, uint64_t start, size_t n, uint8_t *ret_pages);
 
 	/* page_bytes: of the pool, for ACT_POOL. */
 	int (*get_room)(struct act *act, unsigned node, enum act_kind kind, uint64_t page_bytes,
@@ -132,6 +132,9 @@ struct act_ops {
 };
 
 #define ACT_PRESENT_MAX 512
+
+#define ACT_PAGE_PRESENT 1 /* the zero page too */
+#define ACT_PAGE_SINGLE 2  /* and mapped once: the zero page and merged ones are not */
 
 struct act {
 	const struct act_ops *ops;

@@ -135,8 +135,11 @@ static int linux_attach(struct act *act, int pid, uint64_t start_ns)
 	return 0;
 }
 
-/* Documentation/admin-guide/mm/pagemap.rst: bit 63 is set where a page is mapped, hint or not. */
-static int linux_find_present(struct act *act, uint64_t start, size_t n, bool *ret_present)
+/* Documentation/admin-guide/mm/pagemap.rst: where a page is mapped, hint or not; and only here. */
+#define PAGEMAP_PRESENT 63
+#define PAGEMAP_EXCLUSIVE 56
+
+static int linux_find_present(struct act *act, uint64_t start, size_t n, uint8_t *ret_pages)
 {
 	uint64_t entries[ACT_PRESENT_MAX];
 	const ssize_t size = (ssize_t)(n * sizeof(*entries));
@@ -146,7 +149,8 @@ static int linux_find_present(struct act *act, uint64_t start, size_t n, bool *r
 	if (got != size)
 		return got < 0 ? -errno : -EIO;
 	for (size_t i = 0; i < n; i++)
-		ret_present[i] = entries[i] >> 63;
+		ret_pages[i] = (entries[i] >> PAGEMAP_PRESENT & 1 ? ACT_PAGE_PRESENT : 0) |
+			       (entries[i] >> PAGEMAP_EXCLUSIVE & 1 ? ACT_PAGE_SINGLE : 0);
 	return 0;
 }
 

@@ -60,11 +60,11 @@ static int null_find_huge(struct act *act, uint64_t start, uint64_t end, uint64_
 	return under->ops->find_huge(under, start, end, ret_slots);
 }
 
-static int null_find_present(struct act *act, uint64_t start, size_t n, bool *ret_present)
+static int null_find_present(struct act *act, uint64_t start, size_t n, uint8_t *ret_pages)
 {
 	struct act *under = below(act);
 
-	return under->ops->find_present(under, start, n, ret_present);
+	return under->ops->find_present(under, start, n, ret_pages);
 }
 
 static int null_get_room(struct act *act, unsigned node, enum act_kind kind, uint64_t page_bytes,

@@ -2,6 +2,8 @@
 #include "act/answer.h"
 
 #include <errno.h>
+#include <numaif.h>
+#include <stdatomic.h>
 
 /*
  * do_pages_stat() takes the target's mmap lock for 16 pages at a time, and a thread of the target
@@ -24,6 +26,20 @@ void answer_count_no_block(struct pages_work *work, uint64_t bytes)
 	pthread_mutex_unlock(&work->lock);
 }
 
+void answer_look_begin(struct pages_work *work)
+{
+	struct act *act = work->task->act;
+
+	atomic_store(&work->call_since_ns, act->ops->now_ns(act));
+}
+
+void answer_look_end(struct pages_work *work)
+{
+	struct act *act = work->task->act;
+
+	work->look_ns += act->ops->now_ns(act) - atomic_exchange(&work->call_since_ns, 0);
+}
+
 static int query(struct pages_work *work, void **pages, size_t n)
 {
 	struct act *act = work->task->act;
@@ -43,11 +59,11 @@ static int query(struct pages_work *work, void **pages, size_t n)
 
 int answer_query(struct pages_work *work, void **pages, size_t n)
 {
-	struct act *act = work->task->act;
-	const uint64_t begin_ns = act->ops->now_ns(act);
-	const int r = query(work, pages, n);
+	int r;
 
-	work->look_ns += act->ops->now_ns(act) - begin_ns;
+	answer_look_begin(work);
+	r = query(work, pages, n);
+	answer_look_end(work);
 	return r;
 }
 
@@ -71,12 +87,12 @@ static void add_retry(struct pages_work *work, const struct batch_list *list, vo
 static bool find_present(struct pages_work *work, uint64_t from)
 {
 	struct act *act = work->task->act;
-	const uint64_t begin_ns = act->ops->now_ns(act);
 	int r;
 
 	work->present_from = 0;
+	answer_look_begin(work);
 	r = act->ops->find_present(act, from, ACT_PRESENT_MAX, work->present);
-	work->look_ns += act->ops->now_ns(act) - begin_ns;
+	answer_look_end(work);
 	if (r == 0)
 		work->present_from = from;
 	return r == 0;
@@ -87,14 +103,20 @@ bool answer_is_empty(struct pages_work *work, uint64_t slot_address)
 	if (!find_present(work, slot_address))
 		return false;
 	for (size_t i = 0; i < ACT_PRESENT_MAX; i++)
-		if (work->present[i])
+		if (work->present[i] & ACT_PAGE_PRESENT)
 			return false;
 	return true;
 }
 
-/* A page that is called absent and is there all the same: the kernel's balancing has marked it. */
-static bool is_hidden(struct pages_work *work, uint64_t address)
+/*
+ * A page that is called absent and is there all the same: the kernel's balancing has marked it. Of
+ * private memory it marks what is mapped once (mm/mprotect.c change_pte_range()), so that the zero
+ * page, of which a guest may have gigabytes, is what it seems: nothing to move.
+ */
+static bool is_hidden(struct pages_work *work, const struct batch_list *list, uint64_t address)
 {
+	const bool is_shared = list->flags & MPOL_MF_MOVE_ALL;
+	const uint8_t wanted = ACT_PAGE_PRESENT | (is_shared ? 0 : ACT_PAGE_SINGLE);
 	struct act *act = work->task->act;
 	const uint64_t span = ACT_PRESENT_MAX * act->base_bytes;
 	const uint64_t from = address / span * span;
@@ -103,7 +125,7 @@ static bool is_hidden(struct pages_work *work, uint64_t address)
 		return false;
 	if (work->present_from != from && !find_present(work, from))
 		return false;
-	return work->present[(address - from) / act->base_bytes];
+	return (work->present[(address - from) / act->base_bytes] & wanted) == wanted;
 }
 
 /*
@@ -112,7 +134,7 @@ static bool is_hidden(struct pages_work *work, uint64_t address)
  */
 static bool keep_hidden(struct pages_work *work, const struct batch_list *list, void *page)
 {
-	if (!is_hidden(work, (uintptr_t)page))
+	if (!is_hidden(work, list, (uintptr_t)page))
 		return false;
 	add_retry(work, list, page);
 	return true;
@@ -167,7 +189,7 @@ void answer_statuses(struct pages_work *work, const struct batch_list *list, voi
 
 		/* Found elsewhere after all, or marked since it was asked for. */
 		if ((outcome == ACT_MOVED && !is_right(work, work->status[i])) ||
-		    (outcome == ACT_ABSENT && is_hidden(work, (uintptr_t)pages[i])))
+		    (outcome == ACT_ABSENT && is_hidden(work, list, (uintptr_t)pages[i])))
 			outcome = ACT_BUSY;
 		if (outcome == ACT_BUSY)
 			add_retry(work, list, pages[i]);

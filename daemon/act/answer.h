@@ -11,6 +11,13 @@
 void answer_count(struct pages_work *work, enum act_outcome outcome, int64_t bytes);
 void answer_count_no_block(struct pages_work *work, uint64_t bytes);
 
+/*
+ * Around each question to the kernel about the guest's pages: it may wait for the guest's mmap
+ * lock, which whoever watches call_since_ns is to see. The time between them goes into look_ns.
+ */
+void answer_look_begin(struct pages_work *work);
+void answer_look_end(struct pages_work *work);
+
 /* Where they are: work->status[0 .. n). Returns: 0 or -errno. n <= PAGES_WINDOW. */
 int answer_query(struct pages_work *work, void **pages, size_t n);
 

@@ -92,6 +92,12 @@ static int add(struct walk *walk, const char *path)
 	return 0;
 }
 
+/* It could not be read for want of something of ours: whether it is there is not known. */
+static bool is_want(int r)
+{
+	return r == -ENOMEM || r == -ENFILE || r == -EMFILE;
+}
+
 /*
  * A thread's own group, if it has exactly these nodes. Those above it are never written: libvirt
  * gives them none (v2) or all (v1), and on a host of two nodes "all" looks as if we had widened it.
@@ -116,7 +122,7 @@ static int add_own(struct walk *walk, const char *path)
 	}
 	r = read_mems(walk->root, walk->text, walk->mounts, path, &mems);
 	if (r < 0)
-		return 0;
+		return is_want(r) ? r : 0;
 	if (place_set_equal(&mems, walk->mems))
 		return is_known(walk->groups, path) ? 0 : add(walk, path);
 	return walk->how == CGROUP_ALL && !place_set_is_empty(&mems) ? -EBUSY : 0;
@@ -148,7 +154,7 @@ static int visit_thread(unsigned tid, void *data)
 
 	/* Ended, or in no group of this controller. */
 	if (r < 0)
-		return r == -ENAMETOOLONG ? r : 0;
+		return r == -ENAMETOOLONG || is_want(r) ? r : 0;
 	/* Looked up for each thread: a group has no name but its path, and vCPUs have many. */
 	return add_own(walk, path);
 }
@@ -179,7 +185,7 @@ static int check_own(struct walk *walk, const char *group)
 				 mount_of(walk->mounts, walk->groups->is_v2), group);
 
 	if (r < 0)
-		return 0;
+		return is_want(r) ? r : 0;
 	rest = procs.data;
 	while ((line = strsep(&rest, "\n"))) {
 		const int pid = atoi(line);

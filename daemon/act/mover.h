@@ -29,8 +29,8 @@ enum mover_end {
 	MOVER_SLOW,	/* two calls in a row took longer than half a second */
 	MOVER_SPARSE,	/* it looked for far too long for what it was to move (crew.c) */
 	/*
-	 * move_pages(2) or its groups refused as a whole; or (-EBUSY) nothing of it moved, or, of
-	 * who was to change nodes, less than will not. error says why.
+	 * move_pages(2) or its groups refused as a whole; or (-EBUSY) next to nothing of it moved
+	 * beside what will not, or, of who was to change nodes, less than that. error says why.
 	 */
 	MOVER_DENIED,
 	MOVER_DIED, /* the child ended without a word */

@@ -185,9 +185,13 @@ static enum relocate_state settle(struct crew *crew, const struct mover_report *
 			       place_subtract(report->total_bytes, report->looked_bytes), &room);
 }
 
+/* With less than one part in so many of what will not move it was in vain. */
+#define VAIN_PART 16
+
 /*
  * All was gone through. It is no success where more stayed for want of blocks than came, where
- * nothing came, or where the guest went back, or will.
+ * nothing came, or next to nothing beside what will not move, or where the guest went back, or
+ * will.
  * Returns: 0; -ENOSPC: for want of room; -EBUSY: what stayed will not move.
  */
 static int judge(const struct mover_order *order, const struct mover_report *report)
@@ -206,7 +210,12 @@ static int judge(const struct mover_order *order, const struct mover_report *rep
 		return will_not_move ? -EBUSY : -ENOSPC;
 	if (report->mems == RELOCATE_BACK)
 		return -ENOSPC;
+	/* Some pages that will not move lie everywhere: those of a guest that is where it should
+	 * be. */
 	if (!there && will_not_move)
+		return -EBUSY;
+	if (report->mems == RELOCATE_NONE && will_not_move && moved < fixed / VAIN_PART &&
+	    fixed > there / VAIN_PART)
 		return -EBUSY;
 	return count->no_block_bytes > moved ? -ENOSPC : 0;
 }

@@ -83,7 +83,7 @@ struct pages_work {
 	struct pages_retry retries[PAGES_RETRIES];
 	/* The slot that was asked for hidden pages last. */
 	uint64_t present_from;
-	bool present[ACT_PRESENT_MAX];
+	uint8_t present[ACT_PRESENT_MAX];
 	/* The window's. */
 	void *pages[PAGES_WINDOW];
 	int status[PAGES_WINDOW];

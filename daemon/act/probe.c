@@ -23,14 +23,16 @@ static bool is_whole(const struct act *act, const struct window *window, unsigne
 	return address >= window->range->start && address + act->huge_bytes <= window->range->end;
 }
 
-void probe_scan(const struct pages_work *work, struct window *window)
+void probe_scan(struct pages_work *work, struct window *window)
 {
 	struct act *act = work->task->act;
 	uint64_t huge = 0;
 	int r;
 
+	answer_look_begin(work);
 	r = act->ops->find_huge(act, window->first, window_slot(act, window, window->n_slots),
 				&huge);
+	answer_look_end(work);
 	window->is_scanned = r == 0;
 	for (unsigned i = 0; i < window->n_slots; i++)
 		if (!is_whole(act, window, i))

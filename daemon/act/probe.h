@@ -40,7 +40,7 @@ static inline uint64_t window_slot(const struct act *act, const struct window *w
  * Fills in the slots' states: huge, plain (what is not there as a whole) or unknown, among which
  * are no huge ones where the kernel told them all.
  */
-void probe_scan(const struct pages_work *work, struct window *window);
+void probe_scan(struct pages_work *work, struct window *window);
 
 /*
  * Moves huge pages among the unknown slots by one address each, and counts them: all of these slots

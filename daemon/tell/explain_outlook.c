@@ -31,6 +31,9 @@ static void say_verdict(const struct explain_subject *subject)
 		explain_say(subject, "verdict",
 			    "its vCPUs are sorted by cell, inside the CPUs that they had: they get "
 			    "all of them back when the daemon ends");
+	else if (subject->class == PLACE_CLASS_AUTO)
+		explain_say(subject, "verdict",
+			    "only its memory may be moved: its CPUs are those that were advised");
 	else if (!moves_cpus)
 		explain_say(subject, "verdict",
 			    "only its memory may be moved: its CPUs were chosen by somebody else");
@@ -96,6 +99,26 @@ static void say_cpuset(const struct explain_subject *subject)
 	explain_say(subject, "next_page",
 		    "its cpuset has nodes %.200s only: once they are full it is killed, or swaps",
 		    nodes);
+}
+
+/* libvirt shows both what they have (vcpuinfo) and what it knows of (vcpupin). */
+static void say_steered(const struct explain_subject *subject)
+{
+	const struct place_guest *guest = subject->guest;
+	_cleanup_free_ char *cpus = malloc(PLACE_SET_TEXT_MAX);
+	const struct place_set all = { 0 };
+	const struct intent *intent = NULL;
+
+	if (subject->view->intents)
+		intent = intents_find_vcpus(subject->view->intents, INTENT_AFFINITY, guest->pid,
+					    guest->start_ns, &all);
+	if (!intent || !cpus || place_set_format(&intent->given, cpus, PLACE_SET_TEXT_MAX) < 0)
+		return;
+	explain_say(subject, "next_page",
+		    "its vCPUs were given CPUs %.200s, so that what they touch first comes from "
+		    "there: virsh vcpuinfo shows those, vcpupin what libvirt knows; they get back "
+		    "what they had when the daemon ends, or somebody chooses CPUs for it",
+		    cpus);
 }
 
 static const struct intent *find_intent(const struct explain_subject *subject,
@@ -218,6 +241,7 @@ void explain_outlook(const struct explain_subject *subject)
 	say_cells(subject);
 	say_next_page(subject);
 	say_cpuset(subject);
+	say_steered(subject);
 	say_libvirt(subject);
 	say_risk(subject);
 	say_room(subject);

@@ -129,19 +129,31 @@ static size_t find_home(const struct place_plan_input *input, size_t guest)
 }
 
 /*
+ * All that it may have must fit, be it there or not; what beyond that is left for others to grow
+ * (room_for()) is asked of a node that memory goes to, not of the one where it lies. Pages of a
+ * pool that lie elsewhere come or stay, memory that is never moved stays: nobody is harmed by that.
+ */
+static bool has_room_at_home(const struct place_plan_input *input, size_t guest,
+			     const struct place_node_model *home)
+{
+	const struct place_guest *facts = &input->sample->guests[guest];
+	const uint64_t there = place_sum(input->activities[guest].bytes, input->topology->n_nodes);
+
+	return pool_page_bytes(facts) || plan_moves_cpus_alone(input, guest) ||
+	       home->usable_bytes >= place_most(there, facts->memory_bytes);
+}
+
+/*
  * CPUs go to the memory for nothing, where that node holds the guest and its CPUs are not spoken
- * for: by no more than an eighth beyond what they are, as for a new guest (score.c). Pages of a
- * pool that lie elsewhere come or stay; nobody is harmed by that.
+ * for: by no more than an eighth beyond what they are, as for a new guest (score.c).
  */
 static bool can_stay_home(const struct place_plan_input *input, size_t guest,
 			  const struct place_node_model *home, const struct place_request *request)
 {
 	const uint64_t asked_millicpu = (uint64_t)request->vcpus_centi * 10;
-	const uint64_t room = place_add(request->memory_bytes, input->policy->guest_overhead_bytes);
-	const bool is_of_pool = pool_page_bytes(&input->sample->guests[guest]);
 
 	return input->may_steer[guest] && (home->flags & PLACE_NODE_ELIGIBLE) &&
-	       (is_of_pool || home->usable_bytes >= room) &&
+	       has_room_at_home(input, guest, home) &&
 	       (uint64_t)home->n_cpus * 1000 >= asked_millicpu &&
 	       place_add(home->committed_millicpu, asked_millicpu) <=
 		       home->capacity_millicpu + home->capacity_millicpu / 8;

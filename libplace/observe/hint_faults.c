@@ -10,7 +10,7 @@
 #include "observe/procstat.h"
 
 /* Threads beyond this are not asked: each costs some 10 us, and so many say what it does. */
-#define THREADS_MOST 1024
+#define THREADS_MOST 256
 /* Faults that make a ratio worth half of what it can be, and what it can be at most. */
 #define FAULTS_HALF 256
 #define SURE_MOST 950

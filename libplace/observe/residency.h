@@ -52,8 +52,8 @@ int place_residency_sample(const struct place_ranges *ranges, const struct place
  * Linux 6.1 to 6.5 with NUMA balancing hide from move_pages(2) every page that the balancing has
  * marked and nobody has touched since (mm/gup.c gup_can_follow_protnone(), mended in 6.6); so do
  * pages that are swapped out. Where samples see clearly less than the process's status counts,
- * hidden_bytes is set; up to 4 GiB numa_maps is read then, beyond that error_permille becomes the
- * hidden share.
+ * up to 4 GiB numa_maps is read, which counts them; beyond that hidden_bytes is set, and
+ * error_permille becomes the hidden share.
  *
  * Returns: 0 or -errno: as above and place_ranges_read(); -ESRCH: the process went.
  */

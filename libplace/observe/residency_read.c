@@ -86,8 +86,7 @@ static int sample(const struct reader *reader, uint64_t *bytes, struct place_res
 	    residency->hidden_bytes + residency->present_bytes > NUMA_MAPS_HIDDEN_MOST ||
 	    read_numa_maps(reader, bytes, &exact) < 0)
 		return 0;
-	exact.hidden_bytes = residency->hidden_bytes;
-	*residency = exact;
+	*residency = exact; /* it names the hidden ones too */
 	return 0;
 }
 

@@ -205,7 +205,7 @@ static int script_find_huge(struct act *act, uint64_t start, uint64_t end, uint6
 	return 0;
 }
 
-static int script_find_present(struct act *act, uint64_t start, size_t n, bool *ret_present)
+static int script_find_present(struct act *act, uint64_t start, size_t n, uint8_t *ret_pages)
 {
 	if (own(act)->is_unreadable)
 		return -EBADF;
@@ -213,7 +213,9 @@ static int script_find_present(struct act *act, uint64_t start, size_t n, bool *
 		const struct script_page *page =
 			page_at(own(act), (void *)(start + i * SCRIPT_BASE));
 
-		ret_present[i] = page && page->node >= 0;
+		ret_pages[i] = page && page->is_zero   ? ACT_PAGE_PRESENT :
+			       page && page->node >= 0 ? ACT_PAGE_PRESENT | ACT_PAGE_SINGLE :
+							 0;
 	}
 	return 0;
 }

@@ -21,6 +21,7 @@ struct script_page {
 	bool is_pinned;
 	bool is_shared;	 /* mapped by others: only MPOL_MF_MOVE_ALL */
 	unsigned hidden; /* absent to so many questions and moves, by the kernel's balancing */
+	bool is_zero;	 /* absent, and mapped all the same */
 };
 
 struct script {

@@ -18,6 +18,7 @@
 
 #include "act_script.h"
 #include "moves.h"
+#include "observe/watched.h"
 #include "tree.h"
 
 #define NOBODY 0x7ffffff0 /* no process has that id */
@@ -28,6 +29,7 @@ static struct place_guest guest;
 static struct place_activity activity;
 static enum place_class class;
 static unsigned traits;
+static struct place_watched *entry; /* no thread of it is known */
 static struct place_watch watch;
 static struct settings settings;
 static struct moves moves;
@@ -38,7 +40,7 @@ static unsigned n_pages; /* of the guest */
 static void on_end(int pid, uint64_t start_ns, enum mover_end end, void *data)
 {
 	(void)start_ns, (void)end, (void)data;
-	assert_int_equal(pid, NOBODY);
+	assert_int_equal(pid, guest.pid);
 }
 
 /* Another one for each node. */
@@ -57,7 +59,9 @@ static int set_up(void **state)
 	host = (struct place_host){ 0 };
 	guest = (struct place_guest){ .pid = NOBODY, .start_ns = START_NS };
 	class = PLACE_CLASS_AUTO;
+	entry = calloc(1, sizeof(*entry));
 	watch = (struct place_watch){ .n = 1,
+				      .entries = &entry,
 				      .guests = &guest,
 				      .activities = &activity,
 				      .classes = &class,
@@ -84,6 +88,7 @@ static int tear_down(void **state)
 		stuck_free(moves.list[i].stuck);
 	act_free(moves.act);
 	sd_event_unref(moves.event);
+	free(entry);
 	intents_done(&moves.intents);
 	place_text_done(&host.text);
 	place_root_close(&host.root);
@@ -179,6 +184,31 @@ static void test_a_pause_holds_the_others(void **state)
 	script_free(script);
 }
 
+/* But not for ever: what they would bring is kept free meanwhile. */
+static void pause_for_long(void)
+{
+	moves_check(&moves, true);
+	tree_put("1060.00 0.00\n", "proc/uptime");
+	moves_check(&moves, true);
+	assert_null(moves.list[0].reason);
+	moves.list[0].heard_ns = UINT64_MAX / 2;
+	tree_put("1061.00 0.00\n", "proc/uptime");
+	moves_check(&moves, true);
+}
+
+static void test_a_pause_of_more_than_a_minute(void **state)
+{
+	const struct move move = { .heard_ns = UINT64_MAX / 2 };
+	struct script *script = script_new();
+
+	(void)state;
+	watch_one(script, &move, pause_for_long, 100);
+	assert_int_equal(n_done, 1);
+	assert_int_equal(last.end, MOVER_STOPPED);
+	assert_string_equal(moves.list[0].reason, "paused");
+	script_free(script);
+}
+
 /* ---- a migration --------------------------------------------------------------------------- */
 
 /* It is held, which is not the same as stopped, paused or not. */
@@ -253,6 +283,180 @@ static void test_a_watch_that_begins_anew_stops_nobody(void **state)
 	assert_true(moves_steers(&moves, NOBODY, START_NS));
 	assert_false(moves_steers(&moves, NOBODY, START_NS + 1));
 	script_free(script);
+}
+
+/* ---- who has nothing of it any more, and who does not come back -------------------------------
+ */
+
+static struct place_node two_nodes[] = { { .id = 0 }, { .id = 1 } };
+static uint64_t two_bytes[2];
+static uint32_t two_run_permille[2];
+
+static void put_two_nodes(unsigned run_permille_0)
+{
+	for (unsigned node = 0; node < 2; node++)
+		place_set_add(&two_nodes[node].cpus, node);
+	host.topology = (struct place_topology){ .n_nodes = 2, .nodes = two_nodes };
+	two_run_permille[0] = run_permille_0;
+	two_run_permille[1] = 1000 - run_permille_0;
+	activity = (struct place_activity){ .known = PLACE_ACTIVITY_RUN,
+					    .bytes = two_bytes,
+					    .run_permille = two_run_permille };
+}
+
+/* Why a move to node 1 is stopped. */
+static const char *why(const struct move *which, void (*act)(void))
+{
+	struct script *script = script_new();
+	struct move move = *which;
+
+	n_done = n_progress = 0;
+	move.to_node = 1;
+	if (!move.heard_ns)
+		move.heard_ns = UINT64_MAX / 2;
+	watch_one(script, &move, act, 5);
+	script_free(script);
+	return moves.list[0].reason ? moves.list[0].reason : "";
+}
+
+static void test_vcpus_that_went_elsewhere(void **state)
+{
+	(void)state;
+	class = PLACE_CLASS_PINNED;
+	put_two_nodes(599);
+	assert_string_equal(why(&(struct move){ 0 }, check_all), "");
+	put_two_nodes(600);
+	assert_string_equal(why(&(struct move){ 0 }, check_all), "elsewhere");
+	/* A cell's are not the whole guest's; room for others is not for its own good. */
+	assert_string_equal(why(&(struct move){ .is_part = true }, check_all), "");
+	assert_string_equal(why(&(struct move){ .cause = PLACE_CAUSE_ARRIVAL }, check_all), "");
+	activity.known |= PLACE_ACTIVITY_BRIEF;
+	assert_string_equal(why(&(struct move){ 0 }, check_all), "");
+	/* Those that we gave come with a move, or before it. */
+	put_two_nodes(600);
+	class = PLACE_CLASS_FREE;
+	put_process();
+	put_given(START_NS);
+	assert_string_equal(why(&(struct move){ 0 }, check_all), "");
+	host.topology = (struct place_topology){ 0 };
+}
+
+static void check_twice(void)
+{
+	moves_check(&moves, false);
+	assert_null(moves.list[0].reason);
+	moves_check(&moves, false);
+}
+
+/* Reports that were not read yet say nothing: only who is silent in a second turn too is given up.
+ */
+static void test_a_mover_that_hangs(void **state)
+{
+	const uint64_t now_ns = UINT64_C(1000000000000), s_ns = UINT64_C(1000000000);
+
+	(void)state;
+	put_two_nodes(0);
+	assert_string_equal(why(&(struct move){ .heard_ns = now_ns - 30 * s_ns }, check_twice), "");
+	assert_string_equal(why(&(struct move){ .heard_ns = now_ns - 31 * s_ns }, check_twice),
+			    "hangs");
+	assert_string_equal(why(&(struct move){ .report = { .call_ns = 31 * s_ns } }, check_twice),
+			    "hangs");
+	/* It says nothing while groups are narrowed, and all of the guest goes along. */
+	assert_string_equal(
+		why(&(struct move){ .heard_ns = now_ns - 31 * s_ns, .changes_nodes = true },
+		    check_twice),
+		"");
+	host.topology = (struct place_topology){ 0 };
+}
+
+/* ---- CPUs that it was given --------------------------------------------------------------------
+ */
+
+static bool keeps_cpus(enum place_class now, unsigned now_traits)
+{
+	class = now;
+	traits = now_traits;
+	put_process();
+	put_given(START_NS);
+	moves_check(&moves, false);
+	traits = 0;
+	return moves_steers(&moves, NOBODY, START_NS);
+}
+
+/* What somebody chose for it since stands, and ours would be in his way. */
+static void test_cpus_go_back_where_somebody_chose(void **state)
+{
+	static const enum place_class others[] = { PLACE_CLASS_AUTO, PLACE_CLASS_STATIC,
+						   PLACE_CLASS_PINNED, PLACE_CLASS_INTERLEAVED,
+						   PLACE_CLASS_EXCLUDED };
+
+	(void)state;
+	assert_true(keeps_cpus(PLACE_CLASS_FREE, 0));
+	assert_true(keeps_cpus(PLACE_CLASS_DEVICE, 0));
+	assert_true(keeps_cpus(PLACE_CLASS_MIGRATING, 0));
+	assert_true(keeps_cpus(PLACE_CLASS_UNREADABLE, 0));
+	assert_false(keeps_cpus(PLACE_CLASS_DEVICE, PLACE_TRAIT_PINNED));
+	assert_false(keeps_cpus(PLACE_CLASS_DEVICE, PLACE_TRAIT_NODESET));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(keeps_cpus(others[i], 0));
+}
+
+static bool has_given(unsigned cpu)
+{
+	struct place_set cpus = { 0 };
+
+	place_set_add(&cpus, cpu);
+	return moves_has_given(&moves, NOBODY, START_NS, &cpus);
+}
+
+static void test_cpus_of_somebody_else(void **state)
+{
+	(void)state;
+	assert_true(has_given(1));
+	put_given(START_NS);
+	assert_true(has_given(0));
+	assert_false(has_given(1));
+	assert_true(moves_has_given(&moves, NOBODY, START_NS, &(struct place_set){ 0 }));
+}
+
+/* A real move, of our own memory, to a node that no machine has: it is denied. */
+static bool keeps_cpus_after(uint64_t there_bytes, uint64_t planned_bytes, unsigned to)
+{
+	static char memory[1 << 20];
+	const struct pages_range range = {
+		.start = ((uintptr_t)memory + 4095) / 4096 * 4096,
+		.end = ((uintptr_t)memory + sizeof(memory)) / 4096 * 4096,
+	};
+	const struct place_step step = { .pid = getpid(), .to_node = 900, .bytes = planned_bytes };
+	const uint64_t n_ended = moves.n_ended;
+	struct intent intent = { .kind = INTENT_AFFINITY, .pid = getpid() };
+
+	memset(memory, 1, sizeof(memory));
+	put_two_nodes(0);
+	two_nodes[1].id = 900;
+	two_bytes[1] = there_bytes;
+	guest.pid = getpid();
+	guest.start_ns = 0;
+	place_set_add(&intent.before, to ? 0 : 1);
+	place_set_add(&intent.given, to);
+	assert_int_equal(intents_put(&moves.intents, &intent), 0);
+	assert_int_equal(moves_start(&moves, &step, 0, &range), 0);
+	while (moves.n_ended == n_ended)
+		assert_true(sd_event_run(moves.event, UINT64_MAX) >= 0);
+	two_nodes[1].id = 1;
+	return moves_steers(&moves, getpid(), 0);
+}
+
+/* Most of its memory stayed elsewhere: so go its CPUs. */
+static void test_cpus_do_not_go_alone(void **state)
+{
+	(void)state;
+	assert_false(keeps_cpus_after(0, 1 << 20, 1));
+	assert_false(keeps_cpus_after((1 << 20) - 1, 1 << 20, 1));
+	assert_true(keeps_cpus_after(1 << 20, 1 << 20, 1));
+	/* It has others than those of that node. */
+	assert_true(keeps_cpus_after(0, 1 << 20, 0));
+	host.topology = (struct place_topology){ 0 };
 }
 
 /* ---- who makes room ------------------------------------------------------------------------ */
@@ -514,11 +718,19 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_pause_ends_who_is_wide, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_pause_holds_the_others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_pause_of_more_than_a_minute, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_migration_ends_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_who_is_not_in_the_watch_is_gone, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_watch_that_begins_anew_stops_nobody, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_vcpus_that_went_elsewhere, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_mover_that_hangs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_cpus_go_back_where_somebody_chose, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_cpus_of_somebody_else, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_cpus_do_not_go_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_who_is_not_needed_any_more, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_who_is_in_a_hurry_has_no_limit, set_up,
 						tear_down),

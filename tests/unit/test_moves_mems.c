@@ -684,12 +684,16 @@ static void test_unknown_is_kept(void **state)
  */
 static void test_a_job_that_hangs(void **state)
 {
+	struct intent other = { .kind = INTENT_MEMS, .pid = 200, .start_ns = START_NS };
 	pid_t child;
 
 	(void)state;
 	assert_int_equal(moves_mems_begin(&moves, &step), 0);
 	put_group("vcpu0", "0-1\n");
 	end_as(RELOCATE_WIDE);
+	other.before = moves.intents.list[0].before;
+	other.given = moves.intents.list[0].given;
+	assert_int_equal(intents_put(&moves.intents, &other), 0);
 	hangs_in_write = true;
 	turn();
 	assert_true(moves.mend_child > 0);
@@ -706,8 +710,10 @@ static void test_a_job_that_hangs(void **state)
 	expect_group("vcpu0", "0-1");
 	kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	/* Whom it did not come to waits as if it had failed. */
+	/* Who held it up waits as if it had failed, and to whom it did not come is next. */
 	assert_int_equal(moves.intents.list[0].n_in_vain, 1);
+	assert_int_equal(moves.intents.list[1].n_in_vain, 0);
+	assert_int_equal(moves.intents.list[1].looked_ns, 0);
 	set_time(1010);
 	turn();
 	expect_group("vcpu0", "1");

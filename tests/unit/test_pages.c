@@ -120,6 +120,22 @@ static void test_hidden(void **state)
 	assert_int_equal(move_total(), ALL);
 }
 
+/* The zero page is mapped, and nothing to wait for; of shared memory there is none. */
+static void test_zero_pages_are_not_hidden(void **state)
+{
+	(void)state;
+	script->act.may_hide = true;
+	script_put(script, 5000, 6000, -1);
+	for (unsigned i = 5000; i < 6000; i++)
+		script->pages[i].is_zero = true;
+	move_begin(1);
+	assert_int_equal(move_run(), 0);
+	assert_int_equal(move_count(ACT_ABSENT), 1000 * SCRIPT_BASE);
+	assert_int_equal(move_count(ACT_BUSY), 0);
+	assert_int_equal(move.work->n_retries, 0);
+	assert_int_equal(move_total(), ALL);
+}
+
 /* Where no test page is, one look shows that the slot is empty: or that it is not. */
 static void test_sparse(void **state)
 {
@@ -266,6 +282,7 @@ int main(void)
 		move_test(test_shared),
 		move_test(test_busy),
 		move_test(test_hidden),
+		move_test(test_zero_pages_are_not_hidden),
 		move_test(test_sparse),
 		move_test(test_sparse_unreadable),
 		move_test(test_target_fills_up),

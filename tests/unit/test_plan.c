@@ -609,6 +609,40 @@ static void test_device_guests_move_cpus_alone(void **state)
 	assert_int_equal(world.fates[1], PLACE_FATE_CLASS);
 }
 
+/* What is to be left beside a guest that comes is not asked of a node where it is. */
+static void test_cpus_go_to_a_nearly_full_node(void **state)
+{
+	(void)state;
+	put_guest(1, 0, 3);
+	world.move.utilization_percent = 85;
+	world.policy.guest_overhead_bytes = GIB / 8;
+	world.node_samples[0].free_bytes = 0;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.plan.steps[0].to_node, 0);
+	assert_int_equal(world.plan.steps[0].bytes, 0);
+	/* What lies elsewhere must fit as well. */
+	world.bytes[1][1] = GIB;
+	world.bytes[1][0] = 7 * GIB;
+	make_plan();
+	assert_int_not_equal(world.plan.steps[0].to_node, 0);
+	world.node_samples[0].free_bytes = 2 * GIB; /* an eighth of one is promised */
+	make_plan();
+	assert_int_equal(world.plan.steps[0].to_node, 0);
+	assert_int_equal(world.plan.steps[0].bytes, GIB);
+	/* And what it will still take. */
+	world.guests[1].memory_bytes = 9 * GIB;
+	make_plan();
+	assert_int_not_equal(world.plan.steps[0].to_node, 0);
+	/* But for memory that stays where it is: only CPUs go. */
+	world.classes[1] = PLACE_CLASS_DEVICE;
+	world.steers_devices = true;
+	make_plan();
+	assert_int_equal(world.plan.n_steps, 1);
+	assert_int_equal(world.plan.steps[0].to_node, 0);
+	assert_int_equal(world.plan.steps[0].bytes, 0);
+}
+
 static void test_split_cpus_of_others_are_no_home(void **state)
 {
 	(void)state;
@@ -848,6 +882,7 @@ int main(void)
 		cmocka_unit_test_setup(test_as_much_of_a_pool_as_comes, set_up),
 		cmocka_unit_test_setup(test_cpus_go_to_the_memory, set_up),
 		cmocka_unit_test_setup(test_device_guests_move_cpus_alone, set_up),
+		cmocka_unit_test_setup(test_cpus_go_to_a_nearly_full_node, set_up),
 		cmocka_unit_test_setup(test_split_cpus_of_others_are_no_home, set_up),
 		cmocka_unit_test_setup(test_room_after_the_reserve, set_up),
 		cmocka_unit_test_setup(test_room_to_grow, set_up),

@@ -225,6 +225,7 @@ static void test_the_system_goes_first(void **state)
 	unsigned traits[2] = { PLACE_TRAIT_CELLS, PLACE_TRAIT_CELLS | PLACE_TRAIT_LIBVIRT };
 	enum place_class classes[2] = { PLACE_CLASS_PINNED, PLACE_CLASS_PINNED };
 	enum place_fate fates[2] = { PLACE_FATE_LOCAL, PLACE_FATE_LOCAL };
+	struct cycle_memory memories[2] = { 0 };
 	struct wide_guest *guest;
 
 	(void)state;
@@ -240,6 +241,13 @@ static void test_the_system_goes_first(void **state)
 					    .traits = traits,
 					    .classes = classes };
 	cycle.plan.fates = fates;
+	cycle.memories = memories;
+	/* Who was refused again and again is left alone for a while. */
+	memories[0].n_denied = memories[1].n_denied = 2;
+	memories[0].held_until_ns = memories[1].held_until_ns = 1;
+	cycle_act_wide(&cycle);
+	assert_null(cycle.wide.job);
+	memories[1].n_denied = 1;
 	cycle_act_wide(&cycle);
 	assert_non_null(cycle.wide.job);
 	assert_int_equal(cycle.wide.guest.pid, 9);
@@ -275,6 +283,7 @@ static struct {
 	unsigned traits;
 	enum place_class class;
 	enum place_fate fate;
+	struct cycle_memory memory;
 	struct act act;
 	struct place_cells_look look;
 	uint64_t bytes[2][2];
@@ -353,6 +362,7 @@ static int begin_pools(void **state)
 					     .traits = &pools.traits,
 					     .classes = &pools.class };
 	cycle->plan.fates = &pools.fate;
+	cycle->memories = &pools.memory;
 	cycle->scratch.nodes = pools.models;
 	cycle->move.is_enabled = true;
 	cycle->move.payback_s = 600;
