@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,9 @@
  * guests takes some hundred. Whoever waits longer looks at one that is stopped.
  */
 #define DEADLINE_MS 5000
+/* So long it may take until who has just begun is known. */
+#define NEW_MS 2000
+#define NEW_AGAIN_MS 50
 
 void ctl_options_parse(int argc, char **argv, bool has_json, int n_words, const char *usage,
 		       struct ctl_options *ret_options)
@@ -80,7 +84,8 @@ static int fail_to_reach(const char *path, int r)
 static int fail_as_refused(const char *verb, const char *argument,
 			   const struct place_wire_reply *reply)
 {
-	if (reply->error == ENOENT && (argument[0] || !strcmp(verb, "explain"))) {
+	if ((reply->error == ENOENT || reply->error == EAGAIN) &&
+	    (argument[0] || !strcmp(verb, "explain"))) {
 		fprintf(stderr, "placectl: no guest has that name, uuid or pid: %s\n", argument);
 		return CTL_NO_SUCH_GUEST;
 	}
@@ -94,18 +99,40 @@ static int fail_as_refused(const char *verb, const char *argument,
 	return EXIT_FAILURE;
 }
 
+static int ask_once(const struct ctl_options *options, const char *verb, const char *argument,
+		    struct place_text *ret_text, struct place_wire_reply *ret_reply)
+{
+	const int64_t end_ms = place_clock_ms() + DEADLINE_MS;
+	int fd, r;
+
+	*ret_reply = (struct place_wire_reply){ 0 };
+	r = place_client_open(options->socket_path, end_ms, &fd);
+	if (r < 0)
+		return r;
+	r = place_client_command(fd, verb, argument, end_ms, ret_text, ret_reply);
+	close(fd);
+	return r;
+}
+
+/* Somebody has just begun: what is asked is answered when it is known who that is. */
+static bool is_to_wait(int r, const struct place_wire_reply *reply)
+{
+	return r < 0 && reply->error == EAGAIN;
+}
+
 int ctl_ask(const struct ctl_options *options, const char *verb, const char *argument,
 	    struct place_text *ret_text)
 {
-	const int64_t end_ms = place_clock_ms() + DEADLINE_MS;
-	struct place_wire_reply reply = { 0 };
-	int fd, r;
+	const int64_t end_ms = place_clock_ms() + NEW_MS;
+	struct place_wire_reply reply;
+	int r;
 
-	r = place_client_open(options->socket_path, end_ms, &fd);
-	if (r < 0)
-		return fail_to_reach(options->socket_path, r);
-	r = place_client_command(fd, verb, argument, end_ms, ret_text, &reply);
-	close(fd);
+	while (is_to_wait(r = ask_once(options, verb, argument, ret_text, &reply), &reply) &&
+	       place_clock_ms() < end_ms)
+		(void)poll(NULL, 0, NEW_AGAIN_MS);
+	/* They come without end: then as far as it is known. */
+	if (is_to_wait(r, &reply) && !strcmp(verb, "doctor"))
+		r = ask_once(options, verb, "now", ret_text, &reply);
 	if (r == 0)
 		return EXIT_SUCCESS;
 	if (reply.error)

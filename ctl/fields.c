@@ -3,6 +3,7 @@
 #include "fields.h"
 
 #include <errno.h>
+#include <langinfo.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -164,6 +165,19 @@ static size_t plain_character(const unsigned char *at)
 	return size;
 }
 
+/* What is more than ASCII is shown where the terminal's letters are UTF-8. */
+static bool has_wide_letters(void)
+{
+	return !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+static bool is_ascii(const char *value)
+{
+	while (*value && (unsigned char)*value < 0x80)
+		value++;
+	return !*value;
+}
+
 void fields_shown(const char *value, char *text, size_t size)
 {
 	const unsigned char *at = (const unsigned char *)value;
@@ -173,7 +187,8 @@ void fields_shown(const char *value, char *text, size_t size)
 		n = plain_character(at);
 		at += n;
 	}
-	if (n && (size_t)(at - (const unsigned char *)value) < size)
+	if (n && (has_wide_letters() || is_ascii(value)) &&
+	    (size_t)(at - (const unsigned char *)value) < size)
 		snprintf(text, size, "%s", value);
 	else
 		place_text_escape(value, text, size);

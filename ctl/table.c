@@ -16,7 +16,11 @@ int table_init(struct table *table, const char *name, bool as_json)
 		return -ENOMEM;
 	scols_table_enable_json(table->scols, as_json);
 	scols_table_set_name(table->scols, name);
-	/* Cells are safe to print; it would escape our backslashes once more. */
+	/*
+	 * Cells are safe to print; it would escape our backslashes once more. Bytes beyond ASCII
+	 * are not in them where the locale is not UTF-8 (fields_shown()): 2.38 never ends over
+	 * those.
+	 */
 	scols_table_enable_noencoding(table->scols, 1);
 	return 0;
 }

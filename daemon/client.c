@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "ask/client.h"
 #include "host/cleanup.h"
 #include "host/clock.h"
+#include "life/pidfile.h"
 
 /* Somebody at a terminal waits for these; a daemon that lives answers in a few ms. */
 #define ORDER_LIMIT_MS 2000
@@ -229,6 +231,25 @@ static int steer(int fd, const struct options *options, int64_t end_ms)
 	return stops ? wait_for_end(options, end_fd >= 0 ? end_fd : fd, pid) : EXIT_SUCCESS;
 }
 
+/* It runs, and nobody can ask it: its socket was removed. */
+static bool stop_by_pid_file(const struct options *options, int *ret_status)
+{
+	const struct option_order *interval = options_order(options, 'i');
+	_cleanup_close_ int end_fd = -1;
+	pid_t pid;
+
+	if (!interval || !is_stop(interval) || pidfile_find(PLACED_PID_PATH, &pid) < 0)
+		return false;
+	*ret_status = EXIT_FAILURE;
+	end_fd = open_end(pid);
+	if (end_fd < 0 || syscall(SYS_pidfd_send_signal, end_fd, SIGTERM, NULL, 0) < 0)
+		fprintf(stderr, "%s: PID %d runs, and cannot be told to stop: %s\n",
+			options->program, (int)pid, strerror(errno));
+	else
+		*ret_status = wait_for_end(options, end_fd, pid);
+	return true;
+}
+
 /* systemd holds the socket already, and we are who has to answer there. */
 static bool is_activated(void)
 {
@@ -252,7 +273,7 @@ bool client_steer(const struct options *options, int *ret_status)
 		return true;
 	}
 	if (r < 0)
-		return false;
+		return stop_by_pid_file(options, ret_status);
 	r = steer(fd, options, end_ms);
 	/* It died just now, or dies: who comes next is the first, unless its pid file says no. */
 	if (r == -ECONNRESET || r == -EPIPE)

@@ -11,6 +11,8 @@
 #include "picture.h"
 #include "tell/event.h"
 
+#define WORD_NOW "now"
+
 static int pause_or_resume(struct commands *commands, bool is_paused)
 {
 	commands->cycle->is_paused = is_paused;
@@ -35,6 +37,24 @@ static bool is_order(const char *verb)
 	return !strcmp(verb, "pause") || !strcmp(verb, "resume") || !strcmp(verb, "reload");
 }
 
+/*
+ * Who has just begun is known in a moment: what is said before, as if he were not there, is wrong.
+ * Whoever has waited for that, and processes come without end, asks for what is known now.
+ */
+static bool is_too_early(const struct commands *commands, const char *verb, const char *argument)
+{
+	return !strcmp(verb, "doctor") && strcmp(argument, WORD_NOW) != 0 &&
+	       looks_await_new(&commands->cycle->looks);
+}
+
+static int explain(const struct commands *commands, const struct picture *picture,
+		   const char *argument, FILE *out)
+{
+	const int r = report_explain(&picture->view, argument, out);
+
+	return r == -ENOENT && looks_await_new(&commands->cycle->looks) ? -EAGAIN : r;
+}
+
 int commands_run(struct commands *commands, const struct serve_peer *peer, const char *verb,
 		 const char *argument, FILE *out)
 {
@@ -46,11 +66,13 @@ int commands_run(struct commands *commands, const struct serve_peer *peer, const
 	if (!picture)
 		return -ENOMEM;
 	cycle_show(commands->cycle);
+	if (is_too_early(commands, verb, argument))
+		return -EAGAIN;
 	picture_fill(commands, picture);
 	if (!strcmp(verb, "status"))
 		report_status(&picture->view, out);
 	else if (!strcmp(verb, "explain"))
-		return report_explain(&picture->view, argument, out);
+		return explain(commands, picture, argument, out);
 	else if (!strcmp(verb, "doctor"))
 		report_findings(&picture->view, out);
 	else if (!strcmp(verb, "metrics"))

@@ -23,7 +23,8 @@ struct commands {
 
 /*
  * Carries one out; the lines of its reply go to `out`. Everybody may look, root may change.
- * Returns: 0; -EOPNOTSUPP no such word; -EPERM; -ENOENT no such guest; -EINVAL.
+ * Returns: 0; -EOPNOTSUPP no such word; -EPERM; -ENOENT no such guest; -EINVAL; -EAGAIN of doctor
+ * and explain: somebody has just begun, and is known in a moment (doctor "now" says what there is).
  */
 int commands_run(struct commands *commands, const struct serve_peer *peer, const char *verb,
 		 const char *argument, FILE *out);

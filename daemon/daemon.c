@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "foreign.h"
 #include "host/cleanup.h"
 #include "life/notify.h"
 #include "life/privilege.h"
@@ -92,8 +93,8 @@ static int take_pid_files(struct daemon *daemon)
 		event(LOG_WARNING, EVENT_START, KV("note", daemon->own_pid.note));
 	r = pidfile_write_numad(NUMAD_PID_PATH, &daemon->numad_pid, &other);
 	if (r == -EEXIST) {
-		snprintf(who, sizeof(who), "numad is running, as PID %d: stop it first",
-			 (int)other);
+		snprintf(who, sizeof(who), "%s is running, as PID %d: stop it first",
+			 foreign_is_placed(other) == 1 ? "another placed" : "numad", (int)other);
 		say(daemon, who);
 		return -EBUSY;
 	}

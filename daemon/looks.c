@@ -208,6 +208,14 @@ int looks_want(struct looks *looks, int pid)
 	return 0;
 }
 
+bool looks_await_new(const struct looks *looks)
+{
+	for (size_t i = 0; i < looks->n_asked; i++)
+		if (place_watch_find(looks->watch, looks->asked[i].pid) < 0)
+			return true;
+	return false;
+}
+
 /* ---- the jobs ------------------------------------------------------------------------------- */
 
 static void tell_no_child(void)

@@ -62,5 +62,8 @@ int looks_want(struct looks *looks, int pid);
 /* Asks for samples of the guest at that index in the watch. Returns: 0 or -EAGAIN. */
 int looks_want_sample(struct looks *looks, size_t i);
 
+/* Whether one is asked for, or under way, at a process of which the watch knows nothing yet. */
+bool looks_await_new(const struct looks *looks);
+
 /* Starts the jobs that are wanted and not under way. Returns: whether a look is under way. */
 bool looks_start(struct looks *looks);

@@ -50,9 +50,8 @@ static void tell_numad_log(const struct oneshot_work *work, const char *nodes)
 static void tell_syslog(const struct oneshot_work *work, const char *nodes, const char *verdict,
 			const char *booked)
 {
-	syslog(LOG_INFO, "advice vcpus=%u.%02u memory_mib=%llu nodes=%s reason=%s booked=%s",
-	       work->request.vcpus_centi / 100, work->request.vcpus_centi % 100,
-	       memory_mib(&work->request), nodes, verdict, booked);
+	syslog(LOG_INFO, "advice vcpus_centi=%u memory_mib=%llu nodes=%s reason=%s booked=%s",
+	       work->request.vcpus_centi, memory_mib(&work->request), nodes, verdict, booked);
 }
 
 /* Warnings go to the log, and to stderr, where whoever asked by hand sees them. */

@@ -41,10 +41,11 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
+/* What is said instead of being done must have been said. */
 static void leave(struct options *options, int exit_status)
 {
 	options->command = COMMAND_EXIT;
-	options->exit_status = exit_status;
+	options->exit_status = ferror(stdout) || fflush(stdout) != 0 ? EXIT_FAILURE : exit_status;
 }
 
 static void refuse_value(struct options *options, const char *argument)

@@ -168,6 +168,7 @@ void picture_fill(const struct commands *commands, struct picture *picture)
 						cycle->settings->interval_max_s,
 		.is_paused = cycle->is_paused || !cycle->settings->move_enabled,
 		.is_dry_run = cycle->is_dry_run,
+		.is_recorded = !cycle->host->root.is_live,
 		.topology = &cycle->host->topology,
 		.sample = &cycle->sample,
 		.activities = cycle->watch.activities,

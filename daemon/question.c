@@ -39,6 +39,9 @@ static int print_reply(const struct options *options, const struct place_wire_re
 	guard_limit_rest(TELL_LIMIT_MS);
 	if (*reply->note)
 		fprintf(stderr, "%s: %s\n", options->program, reply->note);
+	if (options->have_reserved_cpus)
+		fprintf(stderr, "%s: -R is passed over: the daemon that runs has its own\n",
+			options->program);
 	return EXIT_SUCCESS;
 }
 

@@ -54,8 +54,11 @@ int settings_load(const char *path, struct settings *ret_settings, FILE *errors)
 int settings_read_text(const char *name, const char *text, size_t size, struct settings *settings,
 		       FILE *errors);
 
-/* What no single line can say: a least that is above its greatest, a rule without a pattern. */
+/* What no single line can say: a least that is above its greatest. */
 int settings_check(const char *name, const struct settings *settings, FILE *errors);
+/* The same of the rules from that one on, which are one file's: one without a pattern. */
+int settings_check_rules(const char *name, const struct settings *settings, size_t from,
+			 FILE *errors);
 
 /*
  * One of numad's orders (letter and numbers as in its queue) on the settings: C H i K l m S t u.

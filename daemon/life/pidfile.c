@@ -168,15 +168,34 @@ int pidfile_take(const char *path, struct pidfile *ret_file, pid_t *ret_other)
 	return r == -EAGAIN ? -EEXIST : r;
 }
 
+int pidfile_find(const char *path, pid_t *ret_pid)
+{
+	_cleanup_close_ int fd =
+		open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = check_own(fd);
+	if (r < 0)
+		return r;
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return -ENOENT;
+	if (errno != EWOULDBLOCK)
+		return -errno;
+	*ret_pid = read_pid(fd);
+	return *ret_pid ? 0 : -ENOENT;
+}
+
 /* ---- numad's ---- */
 
-/* Root's numad: its name alone anybody can take, and /proc/PID belongs to root for many. */
-static bool is_foreign_numad(pid_t pid)
+/* Of a process of root's: whoever else has taken that name, or started our program, is no daemon.
+ */
+static bool read_roots_name(pid_t pid, char name[64])
 {
-	char path[64], text[4096], word[64];
+	char path[64], text[4096], uids[64];
 	_cleanup_close_ int fd = -1;
 	ssize_t n;
-	int r;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -184,14 +203,24 @@ static bool is_foreign_numad(pid_t pid)
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
-	if (place_text_find_word(text, "Name:", word, sizeof(word)) < 0 ||
-	    strcmp(word, "numad") != 0 ||
-	    place_text_find_word(text, "Uid:", word, sizeof(word)) < 0 ||
-	    strcmp(word, "0\t0\t0\t0") != 0)
+	return place_text_find_word(text, "Name:", name, 64) >= 0 &&
+	       place_text_find_word(text, "Uid:", uids, sizeof(uids)) >= 0 &&
+	       strcmp(uids, "0\t0\t0\t0") == 0;
+}
+
+/*
+ * numad; or one of ours, somebody having removed its files in /run/placed. Whom we cannot see is
+ * taken for numad: better no start than two that move guests.
+ */
+static bool is_rival(pid_t pid)
+{
+	char name[64];
+	int r;
+
+	if (!read_roots_name(pid, name))
 		return false;
-	/* Whoever cannot see it takes it for one: better no start than two that move guests. */
 	r = foreign_is_placed(pid);
-	return r != 1 && r != -ENOENT;
+	return r == 1 ? !is_ending(pid) : strcmp(name, "numad") == 0 && r != -ENOENT;
 }
 
 static bool is_alive(pid_t pid)
@@ -204,7 +233,7 @@ static bool is_alive(pid_t pid)
 
 /*
  * What stands there. Returns: 0 it may be replaced, a note says why if that is worth one; -ENOENT
- * nothing; -EEXIST a numad that runs.
+ * nothing; -EEXIST a numad that runs, or one of ours.
  */
 static int judge_numad(const char *path, char *note, size_t size, pid_t *ret_other)
 {
@@ -228,7 +257,7 @@ static int judge_numad(const char *path, char *note, size_t size, pid_t *ret_oth
 		/* numad's words. */
 		snprintf(note, size,
 			 "Removing out-of-date numad run file because /proc/%d doesn't exist", pid);
-	} else if (is_foreign_numad(pid)) {
+	} else if (is_rival(pid)) {
 		*ret_other = pid;
 		return -EEXIST;
 	} else {

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define PLACED_PID_PATH "/run/placed/placed.pid"
@@ -39,12 +40,17 @@ struct pidfile {
 int pidfile_take(const char *path, struct pidfile *ret_file, pid_t *ret_other);
 
 /*
+ * Who holds our own pid file. Returns: 0, *ret_pid holds it; -ENOENT nobody; or -errno.
+ */
+int pidfile_find(const char *path, pid_t *ret_pid);
+
+/*
  * Writes numad's pid file, atomically. What stands there is replaced, whatever it is and whomever
  * it names, with two exceptions. Call it with our own pid file taken: that keeps two of us apart.
  *
  * Returns: 0 or -errno; *ret_file is untouched on failure.
- * Errors: -EEXIST it names a numad of root's that runs and is not ours, *ret_other is its pid: do
- * not start; -EISDIR a folder with something in it stands there, or -EACCES, -EROFS ...: foreign
+ * Errors: -EEXIST it names a numad of root's that runs, or another placed, *ret_other is its pid:
+ * do not start; -EISDIR a folder with something in it stands there, or -EACCES, -EROFS ...: foreign
  * numad programs will not find us, all else works.
  * Ownership: pidfile_release(). `path` must stay valid until then.
  */

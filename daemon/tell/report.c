@@ -72,6 +72,8 @@ static uint64_t ms_since(const struct report_view *view, uint64_t then_ns)
 
 static const char *mode_word(const struct report_view *view)
 {
+	if (view->is_recorded)
+		return "recorded";
 	if (view->is_dry_run)
 		return "dry_run";
 	return view->is_paused ? "paused" : "active";

@@ -93,6 +93,7 @@ struct report_view {
 	unsigned interval_s;
 	bool is_paused;
 	bool is_dry_run;
+	bool is_recorded; /* the host: nothing of it is moved */
 	const struct place_topology *topology;
 	const struct place_sample *sample;
 	const struct place_model *model; /* NULL: none was made yet */

@@ -291,10 +291,11 @@ static enum place_reason reason_chosen(const struct turn *turn)
 static enum place_reason reason_left_out(const struct turn *turn,
 					 const struct place_node_model *node)
 {
-	if (!(node->flags & PLACE_NODE_ALLOWED))
-		return PLACE_REASON_NOT_ALLOWED;
+	/* The kernel allows nobody a node without memory: that is not his cpuset. */
 	if (!may_have_memory(turn, node))
 		return PLACE_REASON_NO_MEMORY;
+	if (!(node->flags & PLACE_NODE_ALLOWED))
+		return PLACE_REASON_NOT_ALLOWED;
 	if (!(node->flags & PLACE_NODE_MEMORY_KNOWN))
 		return PLACE_REASON_UNREADABLE;
 	if (!(node->flags & PLACE_NODE_HAS_CPUS))

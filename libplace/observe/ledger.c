@@ -119,7 +119,8 @@ int place_ledger_load(struct place_host *host, struct place_ledger *ret_ledger)
 	if (r < 0)
 		return r;
 	if (n_damaged)
-		place_host_note(host, "/" PLACE_LEDGER_PATH ": %zu damaged lines left out",
+		place_host_note(host,
+				"/" PLACE_LEDGER_PATH ": %zu lines left out: damaged, or too many",
 				n_damaged);
 	place_ledger_done(ret_ledger);
 	*ret_ledger = ledger;

@@ -41,6 +41,8 @@ def memory(swap_mib):
 class Daemon:
     """The daemon in the foreground before a made-up host; its log goes to a file."""
 
+    is_waited_for = True
+
     def __init__(self, box, root, log):
         self.box, self.log, self.root = box, log, pathlib.Path(root)
         with open(log, "wb") as out:
@@ -48,8 +50,9 @@ class Daemon:
             self.process = subprocess.Popen(box.command(DAEMON, "--foreground", "--root", root), stdin=subprocess.DEVNULL,
                                             stdout=out, stderr=out, env=environment())
         self.n_guests = sum(path.name.isdigit() for path in (self.root / "proc").iterdir())
-        until(lambda: box.run(placectl(), "metrics").returncode == 0)
-        until(self.has_looked)
+        if self.is_waited_for:
+            until(lambda: box.run(placectl(), "metrics").returncode == 0)
+            until(self.has_looked)
 
     def has_looked(self):
         """Every guest was looked at, and a turn has decided on it."""
@@ -112,6 +115,25 @@ def test_healthy_host_is_silent(watch):
     assert daemon.metric("risk_warnings_total") == 0
     assert {one["name"]: one["risk"] for one in daemon.json("status")["guests"] if one["name"] != "free"} == {
         "strict": "none", "preferred": "none", "spread": "none"}
+
+
+def test_the_first_answer_is_of_all_guests(watch, monkeypatch):
+    """Asked in the moment in which the daemon has found them and not looked at them yet."""
+    monkeypatch.setattr(Daemon, "is_waited_for", False)
+    daemon = watch([guest(4711, "big", 16000, "bind")], swap_mib=0)
+    statuses = []
+    until(lambda: statuses.append(daemon.run("doctor").returncode) or statuses[-1] != 3)
+    assert statuses[-1] == 2
+    assert (daemon.run("explain", "big").returncode, daemon.run("explain", "small").returncode) == (0, 4)
+
+
+@pytest.mark.parametrize("locale, shown", [("C.UTF-8", "m\u00fcller"), ("C", "m\\xc3\\xbcller")])
+def test_a_name_that_is_not_ascii(watch, locale, shown):
+    """Guests are named by anybody, and cron has no locale."""
+    daemon = watch([guest(4711, "m\u00fcller", 16000, "bind")], swap_mib=0)
+    for words in ("status",), ("doctor",), ("explain", "4711"):
+        done = daemon.box.run(placectl(), *words, env=environment(LC_ALL=locale), timeout=20, encoding="utf-8")
+        assert shown in done.stdout, words
 
 
 @pytest.mark.parametrize("swap_mib, what, status, first", [

@@ -321,6 +321,23 @@ def test_numads_pid_file_is_replaced(box, spoil):
     assert_nothing_left(box)
 
 
+def test_its_files_were_removed(box):
+    """No second one beside it, and who tells it to stop is heard."""
+    pid = start(box)
+    box.shell("rm -r /run/placed")
+    done = box.run(DAEMON)
+    assert done.returncode == 1
+    assert "another placed is running, as PID" in done.stderr
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not running(box), "the end")
+    pid = start(box)
+    box.shell("rm /run/placed/socket")
+    done = box.run("/run/ours/placed", "-i", "0")
+    assert (done.returncode, done.stderr) == (0, "")
+    until(lambda: not running(box), "the end")
+    assert_nothing_left(box)
+
+
 def test_foreign_numad_runs(box):
     """Two that move guests are one too many."""
     box.shell("mkdir /run/theirs; cp /bin/sleep /run/theirs/numad; /run/theirs/numad 1000 >/dev/null 2>&1 & "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Lines of the daemon, taken apart: what is one, what is none, what names look like afterwards. */
 #include <errno.h>
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -123,6 +124,7 @@ static void test_shown(void **state)
 	char text[128], tiny[8];
 
 	(void)state;
+	assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		fields_shown(cases[i][0], text, sizeof(text));
 		assert_string_equal(text, cases[i][1]);
@@ -131,6 +133,12 @@ static void test_shown(void **state)
 	assert_string_equal(tiny, "1234567");
 	fields_shown("123456\xc3\xbc", tiny, sizeof(tiny));
 	assert_string_equal(tiny, "123456");
+	/* A terminal of another kind, or none. */
+	assert_non_null(setlocale(LC_CTYPE, "C"));
+	fields_shown("b\xc3\xbcro", text, sizeof(text));
+	assert_string_equal(text, "b\\xc3\\xbcro");
+	fields_shown("plain", text, sizeof(text));
+	assert_string_equal(text, "plain");
 }
 
 int main(void)

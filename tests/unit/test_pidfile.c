@@ -446,8 +446,13 @@ static void test_numad_that_runs(void **state)
 	name_process(pid);
 	assert_replaced("is no numad");
 	stop_numad(pid, "numad");
-	/* Our own, by numad's link: that it is no daemon, our own pid file has said. */
+	/* Our own, whose files somebody has removed. */
 	pid = start_numad("placed", 0);
+	name_process(pid);
+	assert_int_equal(pidfile_write_numad(path, &file, &other), -EEXIST);
+	assert_int_equal(other, pid);
+	stop_numad(pid, "placed");
+	pid = start_numad("placed", NOBODY);
 	name_process(pid);
 	assert_replaced("is no numad");
 	stop_numad(pid, "placed");

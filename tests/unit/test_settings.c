@@ -343,6 +343,8 @@ static void test_check(void **state)
 			 0);
 	errors = listen_to();
 	assert_int_equal(settings_check("f", &settings, errors), -EINVAL);
+	assert_int_equal(settings_check_rules("f", &settings, 0, errors), -EINVAL);
+	assert_int_equal(settings_check_rules("f", &settings, 2, errors), 0);
 	fclose(errors);
 	assert_string_equal(said, "f: [daemon] interval_max_s (3) is less than interval_min_s (5)\n"
 				  "f: [guest a] has no name, uuid, cgroup or command\n"
