@@ -196,7 +196,7 @@ static void test_load(void **state)
 	assert_int_equal(place_ledger_load(&host, &ledger), 0);
 	assert_int_equal(ledger.n, 2);
 	assert_int_equal(host.n_notes, 1);
-	assert_non_null(strstr(host.notes[0], "2 damaged"));
+	assert_non_null(strstr(host.notes[0], "2 lines left out: damaged"));
 	/* A folder in its place: said, and counted as empty. */
 	assert_int_equal(unlink("run/placed/promises"), 0);
 	assert_int_equal(mkdir("run/placed/promises", 0755), 0);
