@@ -54,6 +54,17 @@ void affinity_read_online(const struct place_root *root, struct place_text *text
 		place_set_clear(ret_online);
 }
 
+void affinity_complete(const struct place_root *root, struct place_text *text,
+		       const struct place_set *online, struct place_set *cpus)
+{
+	struct place_set possible;
+
+	if (!place_set_is_empty(online) && place_set_equal(cpus, online) &&
+	    place_root_read(root, text, "sys/devices/system/cpu/possible") == 0 &&
+	    place_set_parse_list(text->data, &possible) == 0)
+		place_set_or(cpus, &possible);
+}
+
 bool affinity_is_same(const struct place_set *a, const struct place_set *b,
 		      const struct place_set *online)
 {
@@ -156,6 +167,8 @@ static int choose(const struct walk *walk, const struct intent *held, const stru
 	if (held && !affinity_is_same(&walk->seen, &held->given, &walk->online))
 		return -EBUSY;
 	intent->before = held ? held->before : walk->seen;
+	if (!held)
+		affinity_complete(walk->root, walk->text, &walk->online, &intent->before);
 	/* Of what is outside their cpuset the kernel gives nothing. */
 	intent->given = intent->before;
 	place_set_and(&intent->given, cpus);

@@ -25,6 +25,13 @@ void affinity_read_online(const struct place_root *root, struct place_text *text
 bool affinity_is_same(const struct place_set *a, const struct place_set *b,
 		      const struct place_set *online);
 
+/*
+ * Makes all CPUs that are online all that there may be: whoever may use those was kept from none,
+ * and what the kernel does not tell of the others would be lost to him when they come back.
+ */
+void affinity_complete(const struct place_root *root, struct place_text *text,
+		       const struct place_set *online, struct place_set *cpus);
+
 /* As many as the watch knows of a process. */
 #define AFFINITY_THREADS_MAX PLACE_WATCH_THREADS_MAX
 

@@ -106,6 +106,8 @@ static int plan(const struct walk *walk, struct cell *cell, const struct place_s
 	    !affinity_is_same(&cell->seen, &cell->held.before, &walk->online))
 		return -EBUSY;
 	intent->before = cell->is_held ? cell->held.before : cell->seen;
+	if (!cell->is_held)
+		affinity_complete(walk->root, walk->text, &walk->online, &intent->before);
 	intent->given = intent->before;
 	place_set_and(&intent->given, cpus);
 	cell->changes = !place_set_equal(cell->is_held ? &cell->held.given : &intent->before,

@@ -283,6 +283,35 @@ static void test_a_cpu_goes_offline(void **state)
 	tree_drop("proc/100/task/103");
 }
 
+static void put_all_but_cpu_1(void)
+{
+	tree_put("0,2-7\n", "sys/devices/system/cpu/online");
+	tree_put("0-7\n", "sys/devices/system/cpu/possible");
+	for (unsigned i = 0; i < THREADS; i++)
+		place_set_remove(&affinities[i], 1);
+}
+
+static void forget_cpu_1(void)
+{
+	tree_drop("sys/devices/system/cpu/possible");
+	tree_put("", "sys/devices/system/cpu/online");
+}
+
+/* Of a CPU that is offline the kernel does not tell who may use it: whoever may use all others. */
+static void test_a_cpu_comes_back(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	put_all_but_cpu_1();
+	assert_int_equal(give(&intents, &low), 0);
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	assert_true(place_set_equal(&affinities[1], &all));
+	assert_true(place_set_equal(&affinities[2], &all));
+	forget_cpu_1();
+	intents_done(&intents);
+}
+
 /* Names are files, and most threads need not be asked for theirs. */
 static void test_few_names_are_read(void **state)
 {
@@ -652,6 +681,19 @@ static void test_cells_and_a_cpu_that_goes_offline(void **state)
 	intents_done(&intents);
 }
 
+static void test_cells_and_a_cpu_that_comes_back(void **state)
+{
+	struct intents intents = { 0 };
+
+	(void)state;
+	put_all_but_cpu_1();
+	assert_int_equal(give_both(&intents, &low, &high), 0);
+	affinity_take_back(&act, &root, &text, &intents, 100, START_NS);
+	assert_true(place_set_equal(&affinities[1], &all));
+	forget_cpu_1();
+	intents_done(&intents);
+}
+
 static void test_cell_refused_is_undone(void **state)
 {
 	struct intents intents = { 0 };
@@ -748,6 +790,7 @@ int main(void)
 		cmocka_unit_test_setup(test_give_and_take_back, begin),
 		cmocka_unit_test_setup(test_part_of_a_node, begin),
 		cmocka_unit_test_setup(test_a_cpu_goes_offline, begin),
+		cmocka_unit_test_setup(test_a_cpu_comes_back, begin),
 		cmocka_unit_test_setup(test_few_names_are_read, begin),
 		cmocka_unit_test_setup(test_pins_of_others_stand, begin),
 		cmocka_unit_test_setup(test_pins_to_the_same_node_stand, begin),
@@ -759,6 +802,7 @@ int main(void)
 		cmocka_unit_test_setup(test_cells_together, begin),
 		cmocka_unit_test_setup(test_cells_of_too_many_threads, begin),
 		cmocka_unit_test_setup(test_cells_and_a_cpu_that_goes_offline, begin),
+		cmocka_unit_test_setup(test_cells_and_a_cpu_that_comes_back, begin),
 		cmocka_unit_test_setup(test_cell_refused_is_undone, begin),
 		cmocka_unit_test_setup(test_new_threads_follow, begin),
 		cmocka_unit_test_setup(test_who_does_not_follow, begin),
