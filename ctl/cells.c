@@ -165,7 +165,7 @@ void cell_put_json(struct table *table, const struct fields *fields, const char 
 	uint64_t number;
 
 	if (is_string) {
-		fields_shown(value ? value : "", cell, sizeof(cell));
+		fields_in_json(value ? value : "", cell, sizeof(cell));
 		table_put(table, value ? cell : NULL);
 	} else if (value && strchr(value, ':') && each_pair(value, put_member, &object) &&
 		   object.at < object.size) {

@@ -178,7 +178,7 @@ static bool is_ascii(const char *value)
 	return !*value;
 }
 
-void fields_shown(const char *value, char *text, size_t size)
+static void show(const char *value, char *text, size_t size, bool as_utf8)
 {
 	const unsigned char *at = (const unsigned char *)value;
 	size_t n = 1;
@@ -187,9 +187,18 @@ void fields_shown(const char *value, char *text, size_t size)
 		n = plain_character(at);
 		at += n;
 	}
-	if (n && (has_wide_letters() || is_ascii(value)) &&
-	    (size_t)(at - (const unsigned char *)value) < size)
+	if (n && (as_utf8 || is_ascii(value)) && (size_t)(at - (const unsigned char *)value) < size)
 		snprintf(text, size, "%s", value);
 	else
 		place_text_escape(value, text, size);
+}
+
+void fields_shown(const char *value, char *text, size_t size)
+{
+	show(value, text, size, has_wide_letters());
+}
+
+void fields_in_json(const char *value, char *text, size_t size)
+{
+	show(value, text, size, true);
 }

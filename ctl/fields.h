@@ -35,7 +35,8 @@ const char *fields_get(const struct fields *fields, const char *key);
 bool fields_number(const struct fields *fields, const char *key, uint64_t *ret_number);
 
 /*
- * A name for people and for JSON: as it is where it is UTF-8 without control characters, else
- * escaped as place_text_escape() does.
+ * A name for JSON: as it is where it is UTF-8 without control characters, else escaped as
+ * place_text_escape() does. For people: as it is only if their locale is UTF-8, or it is ASCII.
  */
+void fields_in_json(const char *value, char *text, size_t size);
 void fields_shown(const char *value, char *text, size_t size);

@@ -155,30 +155,6 @@ static void decide_nothing(struct cycle *cycle)
 	cycle->is_decided = false;
 }
 
-/* Behind whom the last turn came to, so that all of them have their turn. */
-static size_t first_to_count(const struct cycle *cycle)
-{
-	size_t i = 0;
-
-	while (i < cycle->watch.n && cycle->watch.guests[i].pid <= cycle->counted_pid)
-		i++;
-	return i;
-}
-
-static void find_evidence(struct cycle *cycle)
-{
-	const size_t n = cycle->watch.n, first = first_to_count(cycle);
-
-	cycle->n_counted = 0;
-	for (size_t k = 0; k < n; k++) {
-		const size_t i = (first + k) % n;
-
-		cycle_follow_migration(cycle, i);
-		cycle_find_evidence(cycle, i);
-		cycle_find_wide_evidence(cycle, i);
-	}
-}
-
 /* What makes the next turn come sooner than after the longest interval (cycle_when.c). */
 static void note_haste(struct cycle *cycle)
 {
@@ -204,7 +180,7 @@ void cycle_decide_and_tell(struct cycle *cycle)
 		decide_nothing(cycle);
 		return;
 	}
-	find_evidence(cycle);
+	cycle_find_all_evidence(cycle);
 	mark(cycle);
 	cycle_find_growing(cycle);
 	cycle_look_closer(cycle);

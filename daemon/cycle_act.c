@@ -66,6 +66,9 @@ static void take_step(struct cycle *cycle, const struct place_step *step, size_t
 	struct cycle_memory *memory = &cycle->memories[i];
 
 	memory->held_until_ns = cycle->refreshed_ns + cycle->settings->holdoff_s * NS_PER_S;
+	/* Its CPUs do not go where its memory cannot follow. */
+	if (step->bytes && moves_is_barred(&cycle->moves, step->pid, step->start_ns))
+		return;
 	if (cycle->may_steer[i] && moves_steer(&cycle->moves, step, i) < 0) {
 		/* What was planned rested on that; next time it is planned without. */
 		memory->unsteerable_ns = cycle->refreshed_ns + UNSTEERABLE_FOR_NS;

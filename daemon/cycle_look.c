@@ -43,9 +43,13 @@ static bool is_suspect(const struct cycle *cycle, size_t i)
 	       activity->busy_millicpu >= cycle->settings->busy_millicpu;
 }
 
-/* A turn asks so many of them, some 10 us for each thread; for others what was said last stands. */
-#define COUNTED_PER_TURN 8
+/*
+ * Each decision asks so many of them, some 10 us for each thread; for others what was said last
+ * stands, for long enough that all have their turn.
+ */
+#define COUNTED_AT_ONCE 8
 #define COUNTED_FOR_NS (60 * NS_PER_S)
+#define COUNTED_EACH_NS (4 * NS_PER_S)
 
 static void ask_those_that_count(struct cycle *cycle, size_t i,
 				 const struct place_evidence_ask *ask)
@@ -53,7 +57,7 @@ static void ask_those_that_count(struct cycle *cycle, size_t i,
 	struct place_activity *activity = &cycle->watch.activities[i];
 	struct cycle_memory *memory = &cycle->memories[i];
 
-	if (cycle->n_counted < COUNTED_PER_TURN) {
+	if (cycle->n_counted < COUNTED_AT_ONCE) {
 		cycle->n_counted++;
 		cycle->counted_pid = memory->pid;
 		(void)place_evidence_find(ask, activity);
@@ -63,7 +67,8 @@ static void ask_those_that_count(struct cycle *cycle, size_t i,
 		memory->counted_ns = cycle->refreshed_ns;
 	} else if (memory->counted_ns && memory->counted != PLACE_EVIDENCE_RESIDENCY &&
 		   memory->counted != PLACE_EVIDENCE_NONE &&
-		   cycle->refreshed_ns < memory->counted_ns + COUNTED_FOR_NS) {
+		   cycle->refreshed_ns <
+			   memory->counted_ns + COUNTED_FOR_NS + cycle->watch.n * COUNTED_EACH_NS) {
 		activity->remote_permille = memory->counted_permille;
 		activity->sure_permille = memory->counted_sure_permille;
 		activity->evidence = memory->counted;
@@ -74,7 +79,7 @@ static void ask_those_that_count(struct cycle *cycle, size_t i,
  * What is inferred costs nothing, and tells who is worth a question to the sources that count:
  * those read a file per thread.
  */
-void cycle_find_evidence(struct cycle *cycle, size_t i)
+static void find_evidence(struct cycle *cycle, size_t i)
 {
 	struct place_activity *activity = &cycle->watch.activities[i];
 	const struct place_evidence_ask ask = {
@@ -93,6 +98,30 @@ void cycle_find_evidence(struct cycle *cycle, size_t i)
 	activity->evidence = PLACE_EVIDENCE_RESIDENCY;
 	if (is_suspect(cycle, i))
 		ask_those_that_count(cycle, i, &ask);
+}
+
+/* Behind whom the last turn came to, so that all of them have their turn. */
+static size_t first_to_count(const struct cycle *cycle)
+{
+	size_t i = 0;
+
+	while (i < cycle->watch.n && cycle->watch.guests[i].pid <= cycle->counted_pid)
+		i++;
+	return i;
+}
+
+void cycle_find_all_evidence(struct cycle *cycle)
+{
+	const size_t n = cycle->watch.n, first = first_to_count(cycle);
+
+	cycle->n_counted = 0;
+	for (size_t k = 0; k < n; k++) {
+		const size_t i = (first + k) % n;
+
+		cycle_follow_migration(cycle, i);
+		find_evidence(cycle, i);
+		cycle_find_wide_evidence(cycle, i);
+	}
 }
 
 static uint64_t sample_again_ns(const struct cycle *cycle, size_t i)

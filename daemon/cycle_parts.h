@@ -84,8 +84,8 @@ bool cycle_start_looks(struct cycle *cycle);
 void cycle_on_move_end(int pid, uint64_t start_ns, enum mover_end end, void *cycle);
 void cycle_on_moves_ready(void *cycle);
 
-/* Who says how much of guest i's access is remote, into its activity. */
-void cycle_find_evidence(struct cycle *cycle, size_t i);
+/* Who says how much of each guest's access is remote, into its activity. */
+void cycle_find_all_evidence(struct cycle *cycle);
 
 /* Asks for looks at guests again, and for samples of those whose group says too little. */
 void cycle_look_closer(struct cycle *cycle);

@@ -19,7 +19,8 @@ static void relieve_by(struct cycle *cycle, const struct place_step *step)
 	struct place_step here = *step;
 
 	/* Its CPUs do not go where its memory cannot follow. */
-	if (i < 0 || moves_n_running(&cycle->moves) >= most_at_once(cycle))
+	if (i < 0 || moves_n_running(&cycle->moves) >= most_at_once(cycle) ||
+	    moves_is_barred(&cycle->moves, step->pid, step->start_ns))
 		return;
 	cycle->memories[i].held_until_ns = cycle->memories[i].stuck_until_ns =
 		cycle->refreshed_ns + cycle->settings->holdoff_s * NS_PER_S;

@@ -96,15 +96,19 @@ static bool is_gain_gone(const struct moves *moves, const struct move *move, siz
 #define HANGS_AFTER_NS UINT64_C(30000000000)
 #define SETTLES_FOR_NS UINT64_C(600000000000)
 
-/* Reports may wait to be read where the whole host stood still: until the next turn they are. */
+/* Where the whole host stood still reports wait to be read: so long that takes at most. */
+#define DOUBTFUL_FOR_NS UINT64_C(5000000000)
+
 static bool is_hanging(const struct moves *moves, struct move *move)
 {
 	const uint64_t silent_ns = move->changes_nodes ? SETTLES_FOR_NS : HANGS_AFTER_NS;
-	const bool is_doubtful = move->report.call_ns > HANGS_AFTER_NS ||
-				 place_host_now_ns(moves->host) > move->heard_ns + silent_ns;
+	const uint64_t now_ns = place_host_now_ns(moves->host);
 
-	move->n_doubtful = is_doubtful ? move->n_doubtful + 1 : 0;
-	return move->n_doubtful > 1;
+	if (move->report.call_ns <= HANGS_AFTER_NS && now_ns <= move->heard_ns + silent_ns)
+		move->doubtful_ns = 0;
+	else if (!move->doubtful_ns)
+		move->doubtful_ns = now_ns;
+	return move->doubtful_ns && now_ns > move->doubtful_ns + DOUBTFUL_FOR_NS;
 }
 
 /* Whoever pauses for longer than that does not mean these moves: what they would bring is free. */

@@ -41,7 +41,7 @@ struct move {
 	struct place_set from;
 	unsigned to_node;
 	uint64_t planned_bytes;
-	uint64_t there_bytes; /* of it, that lay there when it began */
+	uint64_t there_bytes; /* of the guest, that lay there when it began */
 	uint64_t page_bytes;  /* of the pool that what is planned is from; 0: plain memory */
 	/* What it has not taken yet, where that goes with it: plain memory, and of that pool. */
 	uint64_t claim_bytes, pool_claim_bytes;
@@ -54,11 +54,11 @@ struct move {
 	bool is_urgent;			     /* at no limit of bandwidth */
 	bool is_relieved;		     /* stopped: nobody needs that room any more */
 	bool is_paused;
-	uint64_t paused_ns;  /* since when */
-	uint64_t heard_ns;   /* when it reported last */
-	unsigned n_doubtful; /* turns in a row in which it seemed to hang */
-	bool is_part;	     /* a cell's memory alone */
-	bool is_slow_told;   /* that a call of it takes long */
+	uint64_t paused_ns;   /* since when */
+	uint64_t heard_ns;    /* when it reported last */
+	uint64_t doubtful_ns; /* since when it has seemed to hang; 0: it does not */
+	bool is_part;	      /* a cell's memory alone */
+	bool is_slow_told;    /* that a call of it takes long */
 	enum mover_end end;
 	const char *reason; /* why we stopped it, or NULL */
 	struct mover_report report;
@@ -144,6 +144,9 @@ size_t moves_n_relieving(const struct moves *moves);
 size_t moves_under_way(const struct moves *moves, struct place_step *steps, size_t most);
 
 bool moves_is_moving(const struct moves *moves, int pid, uint64_t start_ns);
+/* Whether moves_start() would refuse it: a mover of it, or of too many others, hangs in the kernel.
+ */
+bool moves_is_barred(const struct moves *moves, int pid, uint64_t start_ns);
 size_t moves_n_running(const struct moves *moves);
 
 /*
@@ -187,11 +190,10 @@ void moves_release(struct moves *moves, int pid, uint64_t start_ns);
 bool moves_was_confined(const struct moves *moves, int pid, uint64_t start_ns);
 
 /*
- * Whether CPUs that its vCPUs have now may be those that we gave: not where somebody has given them
- * others since.
+ * What a look has found its vCPUs to have: whether that may be what we gave. Not where somebody has
+ * given them others since, which two looks in a row have to say.
  */
-bool moves_has_given(const struct moves *moves, int pid, uint64_t start_ns,
-		     const struct place_set *cpus);
+bool moves_has_given(struct moves *moves, int pid, uint64_t start_ns, const struct place_set *cpus);
 
 /* Whether the affinity of its threads is ours. */
 bool moves_steers(const struct moves *moves, int pid, uint64_t start_ns);

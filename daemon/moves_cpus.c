@@ -77,25 +77,36 @@ void moves_release_from(struct moves *moves, const struct move *move)
 		moves_release(moves, move->pid, move->start_ns);
 }
 
-bool moves_has_given(const struct moves *moves, int pid, uint64_t start_ns,
-		     const struct place_set *cpus)
+/* A look that was under way while they were given has seen those of before: one is no proof. */
+#define LOOKS_OF_OTHERS 2
+
+bool moves_has_given(struct moves *moves, int pid, uint64_t start_ns, const struct place_set *cpus)
 {
 	const struct place_set all = { 0 };
-	const struct intent *intent =
+	struct intent *intent =
 		intents_find_vcpus(&moves->intents, INTENT_AFFINITY, pid, start_ns, &all);
 
-	return !intent || place_set_is_empty(cpus) || place_set_intersects(cpus, &intent->given);
+	if (!intent || place_set_is_empty(cpus))
+		return true;
+	intent->n_others = place_set_intersects(cpus, &intent->given) ? 0 : intent->n_others + 1;
+	return intent->n_others < LOOKS_OF_OTHERS;
 }
 
+/* A node that no guest may use leaves nobody confined (look.c): its CPUs are kept from all. */
 bool moves_was_confined(const struct moves *moves, int pid, uint64_t start_ns)
 {
 	const struct intent *intent = intents_find(&moves->intents, INTENT_AFFINITY, pid, start_ns);
 	const struct place_topology *topology = &moves->host->topology;
+	const struct place_confine *confine = &moves->host->sample.confine;
 
-	for (size_t i = 0; intent && i < topology->n_nodes; i++)
-		if (!place_set_is_empty(&topology->nodes[i].cpus) &&
-		    !place_set_intersects(&intent->before, &topology->nodes[i].cpus))
+	for (size_t i = 0; intent && i < topology->n_nodes; i++) {
+		struct place_set cpus = topology->nodes[i].cpus;
+
+		if (confine->have_cpus)
+			place_set_and(&cpus, &confine->cpus);
+		if (!place_set_is_empty(&cpus) && !place_set_intersects(&intent->before, &cpus))
 			return true;
+	}
 	return false;
 }
 

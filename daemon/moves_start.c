@@ -69,7 +69,7 @@ static bool is_hung(const struct move *move)
  * Whoever keeps a mover from ending gets no second one, and many who do stop all moves: a child in
  * the kernel on behalf of somebody's memory cannot be killed.
  */
-static bool may_begin(const struct moves *moves, int pid, uint64_t start_ns)
+bool moves_is_barred(const struct moves *moves, int pid, uint64_t start_ns)
 {
 	size_t n = 0;
 
@@ -79,10 +79,10 @@ static bool may_begin(const struct moves *moves, int pid, uint64_t start_ns)
 		if (!is_hung(move))
 			continue;
 		if (move->pid == pid && move->start_ns == start_ns)
-			return false;
+			return true;
 		n++;
 	}
-	return n < MOVES_HUNG_MAX;
+	return n >= MOVES_HUNG_MAX;
 }
 
 /* The oldest that has ended makes place. */
@@ -121,7 +121,7 @@ static struct stuck *take_stuck(struct moves *moves, int pid, uint64_t start_ns)
 
 /* ---- one move ------------------------------------------------------------------------------ */
 
-/* Longer than that no batch takes: a realtime thread has the CPU, or a disk is behind a page. */
+/* A batch takes some ms, a page of 1 GiB part of a second: somebody has the CPU, or the lock. */
 #define SLOW_CALL_NS UINT64_C(1000000000)
 
 static void on_progress(void *data, const struct mover_report *report)
@@ -134,7 +134,7 @@ static void on_progress(void *data, const struct mover_report *report)
 		return;
 	move->is_slow_told = true;
 	event(LOG_WARNING, EVENT_TROUBLE, KV_U64("pid", (uint64_t)move->pid),
-	      KV("note", "a call that moves its memory has not come back for so long"),
+	      KV("note", "a call for its memory has not come back for so long"),
 	      KV_U64("ms", report->call_ns / 1000000));
 }
 
@@ -155,7 +155,8 @@ static void keep_together(struct moves *moves, const struct move *move)
 	case MOVER_END_COUNT:
 		return;
 	case MOVER_DONE:
-		left = pages_count_left(count);
+		/* What was busy, or marked by the kernel's balancing, may lie anywhere. */
+		left = pages_count_left(count) - count->outcome_bytes[ACT_BUSY];
 		break;
 	case MOVER_STOPPED:
 	case MOVER_FULL:
@@ -175,9 +176,14 @@ static void on_done(void *data, const struct mover_report *report)
 {
 	struct move *move = data;
 	struct moves *moves = move->moves;
+	enum mover_end end = report->end;
+
 	/* Nobody needs the room any more: that is no failure, and it may be needed again soon. */
-	const enum mover_end end =
-		move->is_relieved && report->end == MOVER_STOPPED ? MOVER_DONE : report->end;
+	if (move->is_relieved && end == MOVER_STOPPED)
+		end = MOVER_DONE;
+	/* Who holds a mover up is asked for less and less often. */
+	else if (move->doubtful_ns && end == MOVER_STOPPED)
+		end = MOVER_DENIED;
 
 	move->report = *report;
 	move->child = mover_pid(move->mover);
@@ -318,7 +324,7 @@ int moves_start(struct moves *moves, const struct place_step *step, size_t i,
 	struct move *move;
 	int r;
 
-	if (!may_begin(moves, step->pid, step->start_ns)) {
+	if (moves_is_barred(moves, step->pid, step->start_ns)) {
 		event(LOG_WARNING, EVENT_MOVE_FAILED, KV_U64("pid", (uint64_t)step->pid),
 		      KV("note", "an earlier move still hangs in the kernel"));
 		return -EBUSY;

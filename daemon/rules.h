@@ -16,6 +16,7 @@ enum rule_manage { RULE_MANAGE_UNSET, RULE_MANAGE_NO, RULE_MANAGE_YES };
 /* Patterns as of fnmatch(3) without escapes, "" where a rule does not look at it. */
 struct rule {
 	char label[64];
+	char file[256];		     /* that said something of it last; a longer name is cut */
 	char name[RULE_TEXT_MAX];    /* libvirt's, or QEMU's -name */
 	char uuid[RULE_TEXT_MAX];    /* either case */
 	char cgroup[RULE_TEXT_MAX];  /* path below the mount; a leading slash does not matter */

@@ -44,8 +44,8 @@ const struct setting settings_table[SETTINGS_N] = {
 	ROW(section, key, field, SETTING_NUMBER_OR_ZERO, least, greatest, unit, NULL, when, meaning)
 #define CHOICE(section, key, field, type, fallback, words, when, meaning)                          \
 	ROW(section, key, field, SETTING_CHOICE, 0, 0, "", words, when, meaning)
-#define TEXT(section, key, field, fallback, when, meaning)                                         \
-	ROW(section, key, field, SETTING_TEXT, 0, 0, "", NULL, when, meaning)
+#define PATH(section, key, field, fallback, when, meaning)                                         \
+	ROW(section, key, field, SETTING_PATH, 0, 0, "", NULL, when, meaning)
 #define CPUS(section, key, field, when, meaning)                                                   \
 	ROW(section, key, field, SETTING_CPUS, 0, 0, "", NULL, when, meaning)
 #include "settings.def"
@@ -61,7 +61,7 @@ static const struct settings defaults = {
 #define NUMBER(section, key, field, fallback, ...) .field = fallback,
 #define NUMBER_OR_ZERO(section, key, field, fallback, ...) .field = fallback,
 #define CHOICE(section, key, field, type, fallback, ...) .field = fallback,
-#define TEXT(section, key, field, fallback, ...) .field = fallback,
+#define PATH(section, key, field, fallback, ...) .field = fallback,
 #include "settings.def"
 };
 
@@ -161,9 +161,12 @@ int setting_parse(const struct setting *setting, const char *text, struct settin
 		return parse_choice(setting, text, value);
 	case SETTING_CPUS:
 		return place_set_parse_list(text, value);
-	case SETTING_TEXT:
+	case SETTING_PATH:
 		if (strlen(text) >= SETTINGS_TEXT_MAX)
 			return -ERANGE;
+		/* The daemon leaves the folder that it was started in. */
+		if (*text && *text != '/')
+			return -EINVAL;
 		strcpy(value, text);
 		return 0;
 	}
@@ -187,7 +190,7 @@ int setting_format(const struct setting *setting, const struct settings *setting
 	case SETTING_CHOICE:
 		n = snprintf(text, size, "%s", setting->words[*(const unsigned *)value]);
 		break;
-	case SETTING_TEXT:
+	case SETTING_PATH:
 		n = snprintf(text, size, "%s", (const char *)value);
 		break;
 	case SETTING_CPUS:
@@ -218,8 +221,8 @@ void setting_format_range(const struct setting *setting, char *text, size_t size
 			at += (size_t)snprintf(text + at, size - at, "%s%s", i ? ", " : "",
 					       setting->words[i]);
 		break;
-	case SETTING_TEXT:
-		snprintf(text, size, "text, at most %d bytes", SETTINGS_TEXT_MAX - 1);
+	case SETTING_PATH:
+		snprintf(text, size, "an absolute path, at most %d bytes", SETTINGS_TEXT_MAX - 1);
 		break;
 	case SETTING_CPUS:
 		snprintf(text, size, "list");

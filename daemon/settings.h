@@ -27,7 +27,7 @@ struct settings {
 #define NUMBER(section, key, field, ...) unsigned field;
 #define NUMBER_OR_ZERO(section, key, field, ...) unsigned field;
 #define CHOICE(section, key, field, type, ...) type field;
-#define TEXT(section, key, field, ...) char field[SETTINGS_TEXT_MAX];
+#define PATH(section, key, field, ...) char field[SETTINGS_TEXT_MAX];
 #define CPUS(section, key, field, ...) struct place_set field;
 #include "settings.def"
 	struct rules rules;
@@ -54,11 +54,8 @@ int settings_load(const char *path, struct settings *ret_settings, FILE *errors)
 int settings_read_text(const char *name, const char *text, size_t size, struct settings *settings,
 		       FILE *errors);
 
-/* What no single line can say: a least that is above its greatest. */
+/* What no single line can say: a least that is above its greatest, a rule without a pattern. */
 int settings_check(const char *name, const struct settings *settings, FILE *errors);
-/* The same of the rules from that one on, which are one file's: one without a pattern. */
-int settings_check_rules(const char *name, const struct settings *settings, size_t from,
-			 FILE *errors);
 
 /*
  * One of numad's orders (letter and numbers as in its queue) on the settings: C H i K l m S t u.
@@ -102,7 +99,7 @@ enum setting_kind {
 	SETTING_NUMBER,
 	SETTING_NUMBER_OR_ZERO,
 	SETTING_CHOICE,
-	SETTING_TEXT,
+	SETTING_PATH,
 	SETTING_CPUS,
 };
 
@@ -127,7 +124,7 @@ struct settings_count {
 #define NUMBER(section, key, field, ...) char field;
 #define NUMBER_OR_ZERO(section, key, field, ...) char field;
 #define CHOICE(section, key, field, ...) char field;
-#define TEXT(section, key, field, ...) char field;
+#define PATH(section, key, field, ...) char field;
 #define CPUS(section, key, field, ...) char field;
 #include "settings.def"
 };

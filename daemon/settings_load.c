@@ -72,47 +72,18 @@ static int read_file(const char *path, char **ret_text, size_t *ret_size, FILE *
 	return 0;
 }
 
-static bool is_rule_whole(const char *name, const struct rule *rule, FILE *errors)
-{
-	const bool has_subject = *rule->name || *rule->uuid || *rule->cgroup || *rule->command;
-
-	if (!has_subject)
-		fprintf(errors, "%s: [guest %s] has no name, uuid, cgroup or command\n", name,
-			rule->label);
-	if (rule->manage == RULE_MANAGE_UNSET)
-		fprintf(errors, "%s: [guest %s] does not say manage = yes or no\n", name,
-			rule->label);
-	return has_subject && rule->manage != RULE_MANAGE_UNSET;
-}
-
-int settings_check_rules(const char *name, const struct settings *settings, size_t from,
-			 FILE *errors)
-{
-	int r = 0;
-
-	for (size_t i = from; i < settings->rules.n; i++)
-		if (!is_rule_whole(name, &settings->rules.list[i], errors))
-			r = -EINVAL;
-	return r;
-}
-
 static int load_file(const char *path, bool may_be_missing, struct settings *settings, FILE *errors)
 {
-	const size_t n_rules = settings->rules.n;
 	_cleanup_free_ char *text = NULL;
 	size_t size;
-	int r, rules_r;
+	int r;
 
 	r = read_file(path, &text, &size, errors);
 	if (r == -ENOENT && may_be_missing)
 		return 0;
 	if (r == -ENOENT)
 		(void)complain(path, r, errors);
-	if (r < 0)
-		return r;
-	r = settings_read_text(path, text, size, settings, errors);
-	rules_r = settings_check_rules(path, settings, n_rules, errors);
-	return r < 0 ? r : rules_r;
+	return r < 0 ? r : settings_read_text(path, text, size, settings, errors);
 }
 
 static int is_drop_in(const struct dirent *entry)
@@ -159,6 +130,19 @@ static int load_drop_ins(const char *path, struct settings *settings, FILE *erro
 	return outcome;
 }
 
+static bool is_rule_whole(const struct rule *rule, FILE *errors)
+{
+	const bool has_subject = *rule->name || *rule->uuid || *rule->cgroup || *rule->command;
+
+	if (!has_subject)
+		fprintf(errors, "%s: [guest %s] has no name, uuid, cgroup or command\n", rule->file,
+			rule->label);
+	if (rule->manage == RULE_MANAGE_UNSET)
+		fprintf(errors, "%s: [guest %s] does not say manage = yes or no\n", rule->file,
+			rule->label);
+	return has_subject && rule->manage != RULE_MANAGE_UNSET;
+}
+
 int settings_check(const char *name, const struct settings *settings, FILE *errors)
 {
 	int r = 0;
@@ -169,11 +153,9 @@ int settings_check(const char *name, const struct settings *settings, FILE *erro
 			settings->interval_max_s, settings->interval_min_s);
 		r = -EINVAL;
 	}
-	if (settings->log_file[0] && settings->log_file[0] != '/') {
-		fprintf(errors, "%s: [daemon] log_file (%s) is no absolute path\n", name,
-			settings->log_file);
-		r = -EINVAL;
-	}
+	for (size_t i = 0; i < settings->rules.n; i++)
+		if (!is_rule_whole(&settings->rules.list[i], errors))
+			r = -EINVAL;
 	return r;
 }
 

@@ -186,13 +186,14 @@ static bool is_label(const char *label)
 static void check_guest_section(struct reading *reading, const char *label)
 {
 	const struct rules *rules = &reading->settings->rules;
-	const struct rule *rule = rules_get(&reading->settings->rules, label);
+	struct rule *rule = rules_get(&reading->settings->rules, label);
 	unsigned *line;
 
 	if (!rule) {
 		fault(reading, "more than %d sections [guest]", RULES_MAX);
 		return;
 	}
+	snprintf(rule->file, sizeof(rule->file), "%s", reading->name);
 	line = &reading->rule_line[rule - rules->list];
 	if (*line)
 		fault(reading, "[guest %s] stands in line %u before", label, *line);

@@ -36,6 +36,7 @@ struct intent {
 	/* Of the daemon that holds it, not in the file (moves_mems.c). */
 	bool is_inherited, is_due, is_told;
 	unsigned n_threads;
+	unsigned n_others;  /* INTENT_AFFINITY: looks in a row that found other CPUs */
 	unsigned n_in_vain; /* mendings in a row that came to nothing */
 	/* INTENT_MEMS: what is to stay free for others on the node before; 0: unknown. */
 	uint64_t promised_bytes;

@@ -198,8 +198,8 @@ static int judge(const struct mover_order *order, const struct mover_report *rep
 {
 	const struct pages_count *count = &report->count;
 	const uint64_t moved = count->outcome_bytes[ACT_MOVED], there = count->right_bytes + moved;
-	const uint64_t fixed = count->outcome_bytes[ACT_BUSY] + count->outcome_bytes[ACT_PINNED] +
-			       count->outcome_bytes[ACT_DENIED];
+	const uint64_t stuck = count->outcome_bytes[ACT_PINNED] + count->outcome_bytes[ACT_DENIED];
+	const uint64_t fixed = count->outcome_bytes[ACT_BUSY] + stuck;
 	const bool will_not_move = fixed > count->no_block_bytes;
 
 	/* As many as were wanted, and the last one ended before anybody looked. */
@@ -210,12 +210,12 @@ static int judge(const struct mover_order *order, const struct mover_report *rep
 		return will_not_move ? -EBUSY : -ENOSPC;
 	if (report->mems == RELOCATE_BACK)
 		return -ENOSPC;
-	/* Some pages that will not move lie everywhere: those of a guest that is where it should
-	 * be. */
 	if (!there && will_not_move)
 		return -EBUSY;
-	if (report->mems == RELOCATE_NONE && will_not_move && moved < fixed / VAIN_PART &&
-	    fixed > there / VAIN_PART)
+	/* A few such pages are in each guest. What is only busy may be next to nothing, or there.
+	 */
+	if (report->mems == RELOCATE_NONE && will_not_move && moved < stuck / VAIN_PART &&
+	    stuck > there / VAIN_PART)
 		return -EBUSY;
 	return count->no_block_bytes > moved ? -ENOSPC : 0;
 }

@@ -57,9 +57,9 @@ def test_check_says_all_faults(conf):
         f'{path}:4: [move] enabled: "maybe" is not understood: yes or no',
         f"{path}:5: neither a section nor a setting: junk",
         f"{path}:6: unknown section [bogus]",
-        f"{path}: [guest a] does not say manage = yes or no",
         f"{drop_in}:1: x stands before the first section",
         f"{path}: [daemon] interval_max_s (3) is less than interval_min_s (5)",
+        f"{path}: [guest a] does not say manage = yes or no",
     ]
 
 

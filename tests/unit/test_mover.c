@@ -461,6 +461,21 @@ static void test_nothing_has_moved(void **state)
 	start(scene);
 	finish(scene, MOVER_DENIED);
 	assert_int_equal(scene->last.error, -EBUSY);
+	/* Nor, if what is not there is only hidden, a failure: it may be there after all. */
+	scene->n_done = 0;
+	scene->script->act.may_hide = true;
+	for (unsigned i = 0; i < SCRIPT_PAGES; i++) {
+		scene->script->pages[i].is_pinned = false;
+		scene->script->pages[i].hidden = i < SCRIPT_PAGES / 2 ? 0 : 1000;
+	}
+	start(scene);
+	finish(scene, MOVER_DONE);
+	assert_int_equal(scene->last.count.outcome_bytes[ACT_BUSY], ALL / 2);
+	scene->script->act.may_hide = false;
+	for (unsigned i = 0; i < SCRIPT_PAGES; i++) {
+		scene->script->pages[i].is_pinned = true;
+		scene->script->pages[i].hidden = 0;
+	}
 	/* A few pages that will not move are no failure. */
 	scene->n_done = 0;
 	script_put(scene->script, 0, SCRIPT_PAGES - 64, 1);

@@ -341,30 +341,35 @@ static void test_vcpus_that_went_elsewhere(void **state)
 	host.topology = (struct place_topology){ 0 };
 }
 
-static void check_twice(void)
+static void check_for_long(void)
 {
+	tree_put("1000.00 0.00\n", "proc/uptime");
+	moves_check(&moves, false);
+	tree_put("1005.00 0.00\n", "proc/uptime");
 	moves_check(&moves, false);
 	assert_null(moves.list[0].reason);
+	tree_put("1006.00 0.00\n", "proc/uptime");
 	moves_check(&moves, false);
+	tree_put("1000.00 0.00\n", "proc/uptime");
 }
 
-/* Reports that were not read yet say nothing: only who is silent in a second turn too is given up.
- */
+/* Reports may not be read yet: only who is silent some seconds later too is given up. */
 static void test_a_mover_that_hangs(void **state)
 {
 	const uint64_t now_ns = UINT64_C(1000000000000), s_ns = UINT64_C(1000000000);
 
 	(void)state;
 	put_two_nodes(0);
-	assert_string_equal(why(&(struct move){ .heard_ns = now_ns - 30 * s_ns }, check_twice), "");
-	assert_string_equal(why(&(struct move){ .heard_ns = now_ns - 31 * s_ns }, check_twice),
+	assert_string_equal(why(&(struct move){ .heard_ns = now_ns - 24 * s_ns }, check_for_long),
+			    "");
+	assert_string_equal(why(&(struct move){ .heard_ns = now_ns - 31 * s_ns }, check_for_long),
 			    "hangs");
-	assert_string_equal(why(&(struct move){ .report = { .call_ns = 31 * s_ns } }, check_twice),
-			    "hangs");
+	assert_string_equal(
+		why(&(struct move){ .report = { .call_ns = 31 * s_ns } }, check_for_long), "hangs");
 	/* It says nothing while groups are narrowed, and all of the guest goes along. */
 	assert_string_equal(
 		why(&(struct move){ .heard_ns = now_ns - 31 * s_ns, .changes_nodes = true },
-		    check_twice),
+		    check_for_long),
 		"");
 	host.topology = (struct place_topology){ 0 };
 }
@@ -415,8 +420,28 @@ static void test_cpus_of_somebody_else(void **state)
 	assert_true(has_given(1));
 	put_given(START_NS);
 	assert_true(has_given(0));
+	/* A look that was under way when they were given says nothing yet. */
+	assert_true(has_given(1));
 	assert_false(has_given(1));
+	assert_true(has_given(0));
+	assert_true(has_given(1));
 	assert_true(moves_has_given(&moves, NOBODY, START_NS, &(struct place_set){ 0 }));
+}
+
+/* Nobody is confined by it that a node is kept from all guests. */
+static void test_who_was_confined(void **state)
+{
+	(void)state;
+	put_two_nodes(0);
+	assert_false(moves_was_confined(&moves, NOBODY, START_NS));
+	put_given(START_NS);
+	assert_true(moves_was_confined(&moves, NOBODY, START_NS));
+	host.sample.confine.have_cpus = true;
+	place_set_add(&host.sample.confine.cpus, 1);
+	assert_false(moves_was_confined(&moves, NOBODY, START_NS));
+	place_set_add(&host.sample.confine.cpus, 0);
+	assert_true(moves_was_confined(&moves, NOBODY, START_NS));
+	host.topology = (struct place_topology){ 0 };
 }
 
 /* A real move, of our own memory, to a node that no machine has: it is denied. */
@@ -730,6 +755,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cpus_go_back_where_somebody_chose, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_cpus_of_somebody_else, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_who_was_confined, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cpus_do_not_go_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_who_is_not_needed_any_more, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_who_is_in_a_hurry_has_no_limit, set_up,
