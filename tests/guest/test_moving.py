@@ -34,3 +34,7 @@ def test_groups_of_other_kinds(kind):
 
 def test_nobody_is_made_stricter():
     move("--memory-percent", "25", scenes=["outgrow"])
+
+
+def test_not_beside_realtime_threads():
+    play("moving", "refused", shape="2n", timeout_s=900)
