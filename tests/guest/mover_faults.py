@@ -78,7 +78,7 @@ class Faults(Victims):
         self.remove(victim.group)
         done = mover.read()
         mover.end()
-        return done.get("end") in ("gone", "done", "denied"), done
+        return done.get("end") in ("gone", "done"), done
 
     def left_its_group(self, i, changes_nodes):
         victim = self.start(changes_nodes)
