@@ -471,6 +471,28 @@ static void test_what_cannot_come_is_not_due(void **state)
 	assert_true(guest->cells[1].is_due);
 }
 
+/* The plan is told that the system's cells found all places taken, and nobody else's. */
+static void test_a_place_among_moves(void **state)
+{
+	struct cycle *cycle = &pools.cycle;
+	struct wide_guest guest = { .pid = 7, .start_ns = 1, .is_wide = true, .n_cells = 1 };
+
+	(void)state;
+	guest.cells[0] = (struct wide_cell){ .to_node = 1, .present_bytes = GIB, .is_due = true };
+	cycle->move.steps_max = 1;
+	cycle->moves.list[0].mover = (struct mover *)(void *)cycle;
+	cycle_move_next_cell(cycle, &guest, 0);
+	assert_false(cycle->wide.is_crowded_out);
+	pools.traits |= PLACE_TRAIT_LIBVIRT;
+	cycle_move_next_cell(cycle, &guest, 0);
+	assert_true(cycle->wide.is_crowded_out);
+	assert_true(guest.cells[0].is_due);
+	cycle->moves.list[0].mover = NULL;
+	pools.fate = PLACE_FATE_IDLE;
+	cycle_act_wide(cycle);
+	assert_false(cycle->wide.is_crowded_out);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -497,6 +519,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cells_of_both_kinds, begin_pools, end_pools),
 		cmocka_unit_test_setup_teardown(test_what_cannot_come_is_not_due, begin_pools,
 						end_pools),
+		cmocka_unit_test_setup_teardown(test_a_place_among_moves, begin_pools, end_pools),
 		cmocka_unit_test_setup(test_look, begin),
 		cmocka_unit_test_setup(test_hung, begin),
 	};
