@@ -240,12 +240,12 @@ static bool stop_by_pid_file(const struct options *options, int *ret_status)
 
 	if (!interval || !is_stop(interval) || pidfile_find(PLACED_PID_PATH, &pid) < 0)
 		return false;
-	/* Of another PID namespace, it is not ours to tell. */
-	end_fd = open_end(pid);
-	if (end_fd < 0)
-		return false;
 	*ret_status = EXIT_FAILURE;
-	if (syscall(SYS_pidfd_send_signal, end_fd, SIGTERM, NULL, 0) < 0)
+	end_fd = open_end(pid);
+	if (end_fd < 0) /* of another PID namespace, perhaps: then that pid is somebody else's */
+		fprintf(stderr, "%s: a daemon runs that cannot be told to stop: %s names PID %d\n",
+			options->program, PLACED_PID_PATH, (int)pid);
+	else if (syscall(SYS_pidfd_send_signal, end_fd, SIGTERM, NULL, 0) < 0)
 		fprintf(stderr, "%s: PID %d runs, and cannot be told to stop: %s\n",
 			options->program, (int)pid, strerror(errno));
 	else

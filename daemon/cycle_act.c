@@ -64,12 +64,12 @@ void cycle_keep_together(struct cycle *cycle, const struct place_step *step, siz
 static void take_step(struct cycle *cycle, const struct place_step *step, size_t i)
 {
 	struct cycle_memory *memory = &cycle->memories[i];
+	/* Its CPUs do not go where its memory cannot follow. */
+	const bool is_barred =
+		step->bytes && moves_is_barred(&cycle->moves, step->pid, step->start_ns);
 
 	memory->held_until_ns = cycle->refreshed_ns + cycle->settings->holdoff_s * NS_PER_S;
-	/* Its CPUs do not go where its memory cannot follow. */
-	if (step->bytes && moves_is_barred(&cycle->moves, step->pid, step->start_ns))
-		return;
-	if (cycle->may_steer[i] && moves_steer(&cycle->moves, step, i) < 0) {
+	if (!is_barred && cycle->may_steer[i] && moves_steer(&cycle->moves, step, i) < 0) {
 		/* What was planned rested on that; next time it is planned without. */
 		memory->unsteerable_ns = cycle->refreshed_ns + UNSTEERABLE_FOR_NS;
 		memory->held_until_ns = 0;
@@ -81,7 +81,7 @@ static void take_step(struct cycle *cycle, const struct place_step *step, size_t
 		memory->held_until_ns = cycle->refreshed_ns + STEERED_FOR_NS;
 		return;
 	}
-	if (moves_start(&cycle->moves, step, i, NULL) < 0)
+	if (moves_start(&cycle->moves, step, i, NULL) < 0 && !is_barred)
 		cycle_keep_together(cycle, step, i);
 }
 

@@ -18,18 +18,20 @@ static void relieve_by(struct cycle *cycle, const struct place_step *step)
 	const int i = place_watch_find(&cycle->watch, step->pid);
 	struct place_step here = *step;
 
+	bool is_barred;
+
 	/* Its CPUs do not go where its memory cannot follow. */
-	if (i < 0 || moves_n_running(&cycle->moves) >= most_at_once(cycle) ||
-	    moves_is_barred(&cycle->moves, step->pid, step->start_ns))
+	if (i < 0 || moves_n_running(&cycle->moves) >= most_at_once(cycle))
 		return;
+	is_barred = moves_is_barred(&cycle->moves, step->pid, step->start_ns);
 	cycle->memories[i].held_until_ns = cycle->memories[i].stuck_until_ns =
 		cycle->refreshed_ns + cycle->settings->holdoff_s * NS_PER_S;
-	if (!step->keeps_cpus && cycle->may_steer[i] &&
+	if (!is_barred && !step->keeps_cpus && cycle->may_steer[i] &&
 	    moves_steer(&cycle->moves, step, (size_t)i) < 0)
 		here.keeps_cpus = true;
 	if (moves_start(&cycle->moves, &here, (size_t)i, NULL) == 0)
 		cycle->is_relieving = true;
-	else if (!here.keeps_cpus)
+	else if (!is_barred && !here.keeps_cpus)
 		cycle_keep_together(cycle, step, (size_t)i);
 }
 

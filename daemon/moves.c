@@ -162,9 +162,12 @@ static void stop(const struct moves *moves, struct move *move)
 
 static void check(const struct moves *moves, struct move *move, bool is_paused)
 {
-	const char *reason = is_hanging(moves, move) ? "hangs" : why_stop(moves, move);
+	const bool hangs = is_hanging(moves, move);
+	const char *reason = hangs ? "hangs" : why_stop(moves, move);
 
 	if (reason) {
+		if (!move->reason)
+			move->hangs = hangs;
 		move->reason = reason;
 		stop(moves, move);
 	} else if (is_paused_too_long(moves, move, is_paused)) {

@@ -57,6 +57,7 @@ struct move {
 	uint64_t paused_ns;   /* since when */
 	uint64_t heard_ns;    /* when it reported last */
 	uint64_t doubtful_ns; /* since when it has seemed to hang; 0: it does not */
+	bool hangs;	      /* that is why it was stopped */
 	bool is_part;	      /* a cell's memory alone */
 	bool is_slow_told;    /* that a call of it takes long */
 	enum mover_end end;

@@ -139,36 +139,26 @@ static void on_progress(void *data, const struct mover_report *report)
 }
 
 /*
- * With its CPUs where most of its memory is not it would be worse off than before. Of a move that
- * went through all of it that is what stayed, whatever was planned.
+ * What was to come and did not. Of a move that went through all of it that is what stayed, but for
+ * what was busy: marked by the kernel's balancing it may lie anywhere, and nobody touches it.
  */
-static void keep_together(struct moves *moves, const struct move *move)
+static uint64_t stayed_bytes(const struct move *move)
 {
 	const struct pages_count *count = &move->report.count;
-	const uint64_t moved = count->outcome_bytes[ACT_MOVED];
-	uint64_t left = 0;
 
-	switch (move->end) {
-	case MOVER_RUNNING:
-	case MOVER_GONE:
-	case MOVER_MIGRATING: /* it goes on when it is back */
-	case MOVER_END_COUNT:
-		return;
-	case MOVER_DONE:
-		/* What was busy, or marked by the kernel's balancing, may lie anywhere. */
-		left = pages_count_left(count) - count->outcome_bytes[ACT_BUSY];
-		break;
-	case MOVER_STOPPED:
-	case MOVER_FULL:
-	case MOVER_PRESSURE:
-	case MOVER_SLOW:
-	case MOVER_SPARSE:
-	case MOVER_DENIED:
-	case MOVER_DIED:
-		left = place_subtract(move->planned_bytes, moved);
-		break;
-	}
-	if (left > place_add(move->there_bytes, moved))
+	if (move->end == MOVER_DONE || (move->end == MOVER_DENIED && move->report.error == -EBUSY))
+		return pages_count_left(count) - count->outcome_bytes[ACT_BUSY];
+	return place_subtract(move->planned_bytes, count->outcome_bytes[ACT_MOVED]);
+}
+
+/* With its CPUs where most of its memory is not it would be worse off than before. */
+static void keep_together(struct moves *moves, const struct move *move)
+{
+	const uint64_t there =
+		place_add(move->there_bytes, move->report.count.outcome_bytes[ACT_MOVED]);
+
+	/* Who migrates goes on when he is back. */
+	if (move->end != MOVER_GONE && move->end != MOVER_MIGRATING && stayed_bytes(move) > there)
 		moves_release_from(moves, move);
 }
 
@@ -182,7 +172,7 @@ static void on_done(void *data, const struct mover_report *report)
 	if (move->is_relieved && end == MOVER_STOPPED)
 		end = MOVER_DONE;
 	/* Who holds a mover up is asked for less and less often. */
-	else if (move->doubtful_ns && end == MOVER_STOPPED)
+	else if (move->hangs && end == MOVER_STOPPED)
 		end = MOVER_DENIED;
 
 	move->report = *report;

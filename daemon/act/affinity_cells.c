@@ -110,8 +110,8 @@ static int plan(const struct walk *walk, struct cell *cell, const struct place_s
 		affinity_complete(walk->root, walk->text, &walk->online, &intent->before);
 	intent->given = intent->before;
 	place_set_and(&intent->given, cpus);
-	cell->changes = !place_set_equal(cell->is_held ? &cell->held.given : &intent->before,
-					 &intent->given) ||
+	cell->changes = !affinity_is_same(cell->is_held ? &cell->held.given : &intent->before,
+					  &intent->given, &walk->online) ||
 			(cell->is_held && cell->n_learned);
 	return place_set_is_empty(&intent->given) ? -EINVAL : 0;
 }

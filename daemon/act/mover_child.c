@@ -212,10 +212,9 @@ static int judge(const struct mover_order *order, const struct mover_report *rep
 		return -ENOSPC;
 	if (!there && will_not_move)
 		return -EBUSY;
-	/* A few such pages are in each guest. What is only busy may be next to nothing, or there.
-	 */
-	if (report->mems == RELOCATE_NONE && will_not_move && moved < stuck / VAIN_PART &&
-	    stuck > there / VAIN_PART)
+	/* A few such pages are in each guest. */
+	if (report->mems == RELOCATE_NONE && will_not_move && moved < fixed / VAIN_PART &&
+	    fixed > there / VAIN_PART)
 		return -EBUSY;
 	return count->no_block_bytes > moved ? -ENOSPC : 0;
 }

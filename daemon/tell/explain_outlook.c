@@ -33,8 +33,8 @@ static void say_verdict(const struct explain_subject *subject)
 			    "all of them back when the daemon ends");
 	else if (subject->class == PLACE_CLASS_AUTO)
 		explain_say(subject, "verdict",
-			    "its vCPUs keep the CPUs that were advised, or that an administrator "
-			    "gave them since: its memory goes to them");
+			    "its memory goes to where its vCPUs run; they go along only where its "
+			    "nodes are changed to make room");
 	else if (!moves_cpus)
 		explain_say(subject, "verdict",
 			    "only its memory may be moved: its CPUs were chosen by somebody else");

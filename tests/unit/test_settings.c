@@ -288,6 +288,16 @@ static void test_long_lines(void **state)
 	assert_string_equal(said, "f:1: the name of a section is longer than 49 bytes\n");
 }
 
+/* The daemon leaves the folder that it was started in. */
+static void test_relative_path(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text("[daemon]\nlog_file = a/b\n"), -EINVAL);
+	assert_non_null(strstr(said, "an absolute path"));
+	assert_int_equal(read_text("[daemon]\nlog_file =\n"), 0);
+	assert_string_equal(settings.log_file, "");
+}
+
 static void test_nul(void **state)
 {
 	static const char text[] = "[daemon]\nlog_level = 7\0\nlog_file = /x";
@@ -537,14 +547,15 @@ static void test_override(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_table),
-		cmocka_unit_test(test_policies),    cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_faults),	    cmocka_unit_test(test_long_lines),
-		cmocka_unit_test(test_nul),	    cmocka_unit_test(test_form),
-		cmocka_unit_test(test_many_faults), cmocka_unit_test(test_check),
-		cmocka_unit_test(test_files),	    cmocka_unit_test(test_drop_ins),
-		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_changes),
-		cmocka_unit_test(test_orders),	    cmocka_unit_test(test_override),
+		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_table),
+		cmocka_unit_test(test_policies),      cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_faults),	      cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_nul),	      cmocka_unit_test(test_form),
+		cmocka_unit_test(test_relative_path), cmocka_unit_test(test_many_faults),
+		cmocka_unit_test(test_check),	      cmocka_unit_test(test_files),
+		cmocka_unit_test(test_drop_ins),      cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_changes),	      cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_override),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
