@@ -17,7 +17,6 @@ static void relieve_by(struct cycle *cycle, const struct place_step *step)
 {
 	const int i = place_watch_find(&cycle->watch, step->pid);
 	struct place_step here = *step;
-
 	bool is_barred;
 
 	/* Its CPUs do not go where its memory cannot follow. */

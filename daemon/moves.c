@@ -5,6 +5,7 @@
 #include <syslog.h>
 
 #include "arith.h"
+#include "decide/plan.h"
 #include "decide/reason.h"
 #include "moves_parts.h"
 #include "tell/event.h"
@@ -65,9 +66,6 @@ bool moves_is_watch_anew(const struct moves *moves)
 	return moves->anew_ns && place_host_now_ns(moves->host) < moves->anew_ns + ANEW_NS;
 }
 
-/* Its vCPUs run there for so much of their time: as the plan has it of a home (plan_target.c). */
-#define HOME_PERMILLE 600
-
 /*
  * Its memory was to follow its vCPUs, and they are on another node by now. Not of who had CPUs from
  * us, nor of cells, nor where room is made for others.
@@ -83,7 +81,7 @@ static bool is_gain_gone(const struct moves *moves, const struct move *move, siz
 		return false;
 	for (size_t j = 0; j < topology->n_nodes; j++)
 		if (topology->nodes[j].id != move->to_node &&
-		    activity->run_permille[j] >= HOME_PERMILLE)
+		    activity->run_permille[j] >= PLACE_RUN_HOME_PERMILLE)
 			return true;
 	return false;
 }

@@ -145,8 +145,7 @@ size_t moves_n_relieving(const struct moves *moves);
 size_t moves_under_way(const struct moves *moves, struct place_step *steps, size_t most);
 
 bool moves_is_moving(const struct moves *moves, int pid, uint64_t start_ns);
-/* Whether moves_start() would refuse it: a mover of it, or of too many others, hangs in the kernel.
- */
+/* Whether moves_start() would refuse it: its mover hangs in the kernel, or too many others do. */
 bool moves_is_barred(const struct moves *moves, int pid, uint64_t start_ns);
 size_t moves_n_running(const struct moves *moves);
 

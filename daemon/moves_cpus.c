@@ -44,12 +44,11 @@ int moves_steer_cells(struct moves *moves, size_t i, const struct affinity_cell 
 {
 	const struct place_guest *guest = &moves->watch->guests[i];
 	const bool is_of_system = place_plan_is_of_system(moves->watch->traits[i]);
-	const struct place_set all = { 0 };
 
 	/* Cells are many: nobody's guests take all the lines there are. */
 	if (!is_of_system && moves->intents.n + n > INTENTS_MAX - INTENTS_OF_SYSTEM)
 		return -E2BIG;
-	if (intents_find_vcpus(&moves->intents, INTENT_AFFINITY, guest->pid, guest->start_ns, &all))
+	if (intents_find_whole(&moves->intents, guest->pid, guest->start_ns))
 		moves_release(moves, guest->pid, guest->start_ns);
 	return affinity_give_cells(moves->act, &moves->host->root, &moves->host->text,
 				   &moves->intents, guest->pid, guest->start_ns, cells, n);
@@ -68,9 +67,8 @@ void moves_release_from(struct moves *moves, const struct move *move)
 {
 	const struct place_topology *topology = &moves->host->topology;
 	const size_t to = place_topology_index(topology, move->to_node);
-	const struct place_set all = { 0 };
-	const struct intent *intent = intents_find_vcpus(&moves->intents, INTENT_AFFINITY,
-							 move->pid, move->start_ns, &all);
+	const struct intent *intent =
+		intents_find_whole(&moves->intents, move->pid, move->start_ns);
 
 	if (intent && to < topology->n_nodes &&
 	    place_set_intersects(&intent->given, &topology->nodes[to].cpus))
@@ -82,9 +80,7 @@ void moves_release_from(struct moves *moves, const struct move *move)
 
 bool moves_has_given(struct moves *moves, int pid, uint64_t start_ns, const struct place_set *cpus)
 {
-	const struct place_set all = { 0 };
-	struct intent *intent =
-		intents_find_vcpus(&moves->intents, INTENT_AFFINITY, pid, start_ns, &all);
+	struct intent *intent = intents_find_whole(&moves->intents, pid, start_ns);
 
 	if (!intent || place_set_is_empty(cpus))
 		return true;

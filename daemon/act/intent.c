@@ -199,6 +199,12 @@ struct intent *intents_find_vcpus(const struct intents *intents, enum intent_kin
 	return NULL;
 }
 
+struct intent *intents_find_whole(const struct intents *intents, int pid, uint64_t start_ns)
+{
+	return intents_find_vcpus(intents, INTENT_AFFINITY, pid, start_ns,
+				  &(struct place_set){ 0 });
+}
+
 int intents_put(struct intents *intents, const struct intent *intent)
 {
 	struct intent *found = intents_find_vcpus(intents, intent->kind, intent->pid,

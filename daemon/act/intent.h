@@ -78,6 +78,9 @@ struct intent *intents_find(const struct intents *intents, enum intent_kind kind
 struct intent *intents_find_vcpus(const struct intents *intents, enum intent_kind kind, int pid,
 				  uint64_t start_ns, const struct place_set *vcpus);
 
+/* The one of CPUs that all of its vCPUs were given, or NULL: those of cells are others. */
+struct intent *intents_find_whole(const struct intents *intents, int pid, uint64_t start_ns);
+
 /*
  * Adds one, or replaces that of the same guest, kind and vCPUs. Returns: 0, -ENOMEM or -E2BIG.
  */

@@ -198,8 +198,8 @@ static int judge(const struct mover_order *order, const struct mover_report *rep
 {
 	const struct pages_count *count = &report->count;
 	const uint64_t moved = count->outcome_bytes[ACT_MOVED], there = count->right_bytes + moved;
-	const uint64_t stuck = count->outcome_bytes[ACT_PINNED] + count->outcome_bytes[ACT_DENIED];
-	const uint64_t fixed = count->outcome_bytes[ACT_BUSY] + stuck;
+	const uint64_t fixed = count->outcome_bytes[ACT_BUSY] + count->outcome_bytes[ACT_PINNED] +
+			       count->outcome_bytes[ACT_DENIED];
 	const bool will_not_move = fixed > count->no_block_bytes;
 
 	/* As many as were wanted, and the last one ended before anybody looked. */

@@ -189,8 +189,7 @@ int pidfile_find(const char *path, pid_t *ret_pid)
 
 /* ---- numad's ---- */
 
-/* Of a process of root's: whoever else has taken that name, or started our program, is no daemon.
- */
+/* Of a process of root's: who else has that name, or has started our program, is no daemon. */
 static bool read_roots_name(pid_t pid, char name[64])
 {
 	char path[64], text[4096], uids[64];
@@ -249,8 +248,7 @@ static int judge_numad(const char *path, char *note, size_t size, pid_t *ret_oth
 		return 0;
 	}
 	pid = read_pid(fd);
-	/* In a container a start has the pids of the one before: whoever waits for us is no other.
-	 */
+	/* In a container a start has the pids of the one before: who waits for us is no other. */
 	if (pid == getpid() || pid == getppid())
 		return 0;
 	if (!pid) {

@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #define PLACED_PID_PATH "/run/placed/placed.pid"

@@ -107,12 +107,10 @@ static void say_steered(const struct explain_subject *subject)
 {
 	const struct place_guest *guest = subject->guest;
 	_cleanup_free_ char *cpus = malloc(PLACE_SET_TEXT_MAX);
-	const struct place_set all = { 0 };
 	const struct intent *intent = NULL;
 
 	if (subject->view->intents)
-		intent = intents_find_vcpus(subject->view->intents, INTENT_AFFINITY, guest->pid,
-					    guest->start_ns, &all);
+		intent = intents_find_whole(subject->view->intents, guest->pid, guest->start_ns);
 	if (!intent || !cpus || place_set_format(&intent->given, cpus, PLACE_SET_TEXT_MAX) < 0)
 		return;
 	explain_say(subject, "next_page",

@@ -8,6 +8,9 @@
 #include "decide/advise.h"
 #include "flow.h"
 
+/* A node where its vCPUs run for less than this is no home for memory that follows them. */
+#define PLACE_RUN_HOME_PERMILLE 600
+
 struct place_move_policy {
 	bool is_enabled;
 	unsigned remote_permille;   /* guests with less remote access are local enough */

@@ -5,9 +5,6 @@
 #include "arith.h"
 #include "decide/model.h"
 
-/* Where its vCPUs ran for less than this, memory has no node to follow them to. */
-#define RUN_HOME_PERMILLE 600
-
 /* What must be there for it, so that it can grow beside others; never less than it has. */
 static uint64_t room_for(const struct place_move_policy *move, uint64_t bytes)
 {
@@ -104,7 +101,7 @@ static void restrict_nodes(const struct place_plan_input *input, size_t guest,
 
 	for (size_t i = 0; i < input->topology->n_nodes; i++)
 		if (!plan_is_open(input, guest, i) ||
-		    (!may_steer && activity->run_permille[i] < RUN_HOME_PERMILLE))
+		    (!may_steer && activity->run_permille[i] < PLACE_RUN_HOME_PERMILLE))
 			forbid(&nodes[i]);
 }
 

@@ -8,8 +8,6 @@
 #include "decide/plan_target.h"
 #include "decide/relief_parts.h"
 
-/* Where its vCPUs ran for that much they are at home (plan_target.c). */
-#define RUN_HOME_PERMILLE 600
 /* Who makes less room than this part of what is lacking is not worth a move. */
 #define LEAST_PART 16
 
@@ -192,8 +190,8 @@ static bool make_whole(const struct look *look, size_t target, struct relief_opt
 	if (!holds(look, target, option->bytes))
 		return false;
 	option->keeps_cpus = !may_take_cpus || !has_cpus(look, target);
-	is_near = !option->keeps_cpus || option->run_permille >= RUN_HOME_PERMILLE;
-	if (look->is_pinned && option->run_permille < RUN_HOME_PERMILLE)
+	is_near = !option->keeps_cpus || option->run_permille >= PLACE_RUN_HOME_PERMILLE;
+	if (look->is_pinned && option->run_permille < PLACE_RUN_HOME_PERMILLE)
 		return false;
 	option->rank = look->is_pinned ? 2 : look->is_idle || is_near ? 0 : 1;
 	option->relief_bytes = place_add(look->near_bytes, look->claim_bytes);
@@ -216,8 +214,8 @@ static bool make_part(const struct look *look, size_t target, struct relief_opti
 	    !holds(look, target, bytes))
 		return false;
 	option->keeps_cpus = true;
-	option->rank =
-		!look->is_idle && bytes > bearable && option->run_permille < RUN_HOME_PERMILLE;
+	option->rank = !look->is_idle && bytes > bearable &&
+		       option->run_permille < PLACE_RUN_HOME_PERMILLE;
 	option->bytes = option->most_bytes = option->relief_bytes = bytes;
 	option->covers = true;
 	return true;
